@@ -1,0 +1,21 @@
+import { pino, type Logger } from 'pino'
+import type { Config } from './config/index.ts'
+
+/** Wherever a secret could stand in what is logged. */
+const SECRETS = [
+  'key',
+  'value',
+  'apiKey',
+  'authorization',
+  'cookie',
+  'proxyUrl',
+  'req.headers',
+  '*.headers',
+  '*.proxyUrl',
+  '*.cookies',
+]
+
+/** The root logger: JSON lines on standard output, objects first, constant messages, secrets struck out. */
+export function createLogger(level: Config['logLevel']): Logger {
+  return pino({ level, redact: { paths: SECRETS, censor: '[secret]' }, base: null })
+}
