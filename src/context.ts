@@ -52,7 +52,7 @@ export async function createContext(config: Config, stack: AsyncDisposableStack,
   const runner = new Runner({
     store: tasks,
     attempt: createAttempt({ ...config.engine, ...config.tasks, media: engine.media, files, egress: engine.egress }),
-    cleanUp: (taskId) => files.removeWork(taskId),
+    cleanUp: (taskId, hasFile) => (hasFile ? files.removeWork(taskId) : files.remove(taskId)),
     leftWork: () => files.workIds(),
     freeBytes: () => files.freeBytes(),
     ...config.tasks,

@@ -38,6 +38,8 @@ export class LocalFiles {
   /** The work folder of an attempt. It takes over what an earlier attempt left, so that partial files go on. */
   async openWork(taskId: string, attempt: number): Promise<string> {
     const dir = path.join(this.#workRoot, `${taskId}.${attempt}`)
+    // An attempt that died between publishing and settling left a file that no record names.
+    await fs.rm(path.join(this.root, taskId), { recursive: true, force: true })
     const left = (await this.#workOf(taskId)).toSorted((a, b) => attemptOf(a) - attemptOf(b))
     const newest = left.pop()
     await Promise.all(left.map((name) => this.#removeWork(name)))

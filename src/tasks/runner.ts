@@ -20,8 +20,8 @@ export type Attempt = (
 export type RunnerOptions = Readonly<{
   store: TaskStore
   attempt: Attempt
-  /** After a task has ended for good, whatever its end: removes what unfinished attempts left. */
-  cleanUp: (taskId: string) => Promise<void>
+  /** After a task has ended for good: removes what unfinished attempts left, and what was published where no file counts. */
+  cleanUp: (taskId: string, hasFile: boolean) => Promise<void>
   /** Tasks of which unfinished attempts have left something. */
   leftWork: () => Promise<string[]>
   freeBytes: () => Promise<number>
@@ -210,7 +210,7 @@ export class Runner implements AsyncDisposable {
     const { store, leftWork, cleanUp } = this.#options
     for (const id of await leftWork()) {
       const task = await store.get(id)
-      if (task && isFinal(task.state)) await cleanUp(id)
+      if (task && isFinal(task.state)) await cleanUp(id, task.state === 'completed')
     }
   }
 
@@ -225,7 +225,7 @@ export class Runner implements AsyncDisposable {
     log.info({ taskId: task.id, attempt: task.attempt, outcome: outcome.kind, code, durationMs, settled }, 'task ended')
     // On a full disk its partial files are part of what fills it: kept, they could keep every task waiting for ever.
     const isInTheWay = outcome.kind === 'retry' && outcome.code === 'no_space' && task.request.live === null
-    if (outcome.kind !== 'retry' || isInTheWay) await cleanUp(task.id)
+    if (outcome.kind !== 'retry' || isInTheWay) await cleanUp(task.id, outcome.kind === 'completed')
   }
 
   /** Goes on until the database takes it, as long as the daemon runs: a full disk must not leave a task running for ever. */

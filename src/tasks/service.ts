@@ -104,7 +104,7 @@ export class TaskService {
       if (!wasWaiting && !(hasStopped && state === 'cancelled'))
         throw new Refusal('conflict', `A task that is ${state} cannot be cancelled`)
     }
-    await this.#files.removeWork(id)
+    await this.#files.remove(id)
   }
 
   /** Tries a task again that ended without a file. Refuses `conflict` for any other, `forbidden` what the key may no longer ask for. */

@@ -172,3 +172,12 @@ test('there is room on the disk that the test runs on', async () => {
   await using at = await openFolder()
   expect(await at.files.freeBytes()).toBeGreaterThan(0)
 })
+
+test('a new attempt begins without what one before it had published and nobody recorded', async () => {
+  await using at = await openFolder()
+  const dir = await at.files.openWork(ID, 1)
+  write(path.join(dir, 'media.mp4'), 'never settled')
+  await at.files.publish(ID, path.join(dir, 'media.mp4'), 'video.mp4')
+  await at.files.openWork(ID, 2)
+  expect(await at.files.sizeOf(ID, 'video.mp4')).toBeNull()
+})
