@@ -18,6 +18,7 @@ COPY src src
 COPY scripts/backup scripts/backup.ts scripts/restore scripts/restore.ts scripts/
 
 ENV NODE_ENV=production \
+  NODE_OPTIONS=--max-semi-space-size=2 \
   HOST=0.0.0.0 \
   PORT=5000 \
   CONFIG_DIR=/app/config \
