@@ -19,6 +19,7 @@ COPY scripts/backup scripts/backup.ts scripts/restore scripts/restore.ts scripts
 
 ENV NODE_ENV=production \
   NODE_OPTIONS=--max-semi-space-size=2 \
+  NODE_COMPILE_CACHE=/app/jsons/.compiled \
   HOST=0.0.0.0 \
   PORT=5000 \
   CONFIG_DIR=/app/config \
