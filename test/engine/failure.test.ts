@@ -129,12 +129,12 @@ describe('words in the wrong place', () => {
     [
       'a title in the name of a file that cannot be written',
       'storage_error',
-      "ERROR: unable to open for writing: [Errno 13] Permission denied: '/work/HTTP Error 429 DRM Private video.mp4.part'",
+      "ERROR: unable to open for writing: [Errno 13] Permission denied: '/job/HTTP Error 429 DRM Private video.mp4.part'",
     ],
     [
       'a title in the name of a file that cannot be processed',
       'ffmpeg_failed',
-      'ERROR: Postprocessing: file:/work/Sign in to confirm your age HTTP Error 429.mp4: Invalid data found when processing input',
+      'ERROR: Postprocessing: file:/job/Sign in to confirm your age HTTP Error 429.mp4: Invalid data found when processing input',
     ],
     [
       'the path of a URL',

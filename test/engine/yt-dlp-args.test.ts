@@ -236,8 +236,8 @@ describe('a download', () => {
   })
 
   test('that has an info file takes that in the place of the address', () => {
-    const args = downloadArgs(optionsFor('https://v.example/'), requestOf(), '/work/info.json')
-    expect(args.slice(-2)).toEqual(['--load-info-json', '/work/info.json'])
+    const args = downloadArgs(optionsFor('https://v.example/'), requestOf(), '/job/info.json')
+    expect(args.slice(-2)).toEqual(['--load-info-json', '/job/info.json'])
     expect(args).not.toContain('https://v.example/')
     expect(args).not.toContain('--')
   })
