@@ -15,7 +15,7 @@ RUN install -d -o node -g node config downloads jsons
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY src src
-COPY scripts/backup scripts/backup.ts scripts/restore scripts/restore.ts scripts/
+COPY scripts/backup scripts/backup.ts scripts/restore scripts/restore.ts scripts/ytdlpd scripts/
 
 ENV NODE_ENV=production \
   NODE_OPTIONS=--max-semi-space-size=2 \
