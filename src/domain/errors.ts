@@ -84,13 +84,16 @@ export const REFUSAL_CODES = [
   'task_not_found',
   'file_not_found',
   'key_not_found',
+  'not_found',
   'route_not_found',
   'method_not_allowed',
   'range_not_satisfiable',
   'precondition_failed',
   'conflict',
+  'extraction_failed',
   'queue_full',
   'limit_exceeded',
+  'no_credits',
   'no_space',
   'shutting_down',
   'unavailable',
@@ -99,16 +102,26 @@ export const REFUSAL_CODES = [
 
 export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
+/** `field`: its path in what was sent, such as `clips.0.end`; empty for the whole. */
+export type RefusalDetail = Readonly<{ field: string; message: string }>
+
 /** A call that is refused: its message is for the client. Anything else that is thrown becomes `internal` and stays in the log. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
   /** Seconds after which the same call may succeed. */
   readonly retryAfter: number | null
+  /** What is wrong with which field, for faces that can say it. */
+  readonly details: readonly RefusalDetail[]
 
-  constructor(code: RefusalCode, message: string, options: ErrorOptions & { retryAfter?: number } = {}) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    options: ErrorOptions & { retryAfter?: number; details?: readonly RefusalDetail[] } = {},
+  ) {
     super(message, options)
     this.code = code
     this.retryAfter = options.retryAfter ?? null
+    this.details = options.details ?? []
   }
 }

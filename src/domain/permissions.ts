@@ -1,7 +1,7 @@
 import type { TaskKind } from './task.ts'
 
-/** Everything a key may be allowed to do at the core. */
-export const PERMISSIONS = [
+/** What a key may be allowed to do at the core. */
+export const CORE_PERMISSIONS = [
   'create_key',
   'delete_key',
   'get_key',
@@ -11,6 +11,19 @@ export const PERMISSIONS = [
   'get_live_video',
   'get_live_audio',
   'get_info',
+] as const
+
+/** Everything a key may be allowed to do. */
+export const PERMISSIONS = [
+  ...CORE_PERMISSIONS,
+  'get_subtitles',
+  'get_thumbnail',
+  'get_post',
+  'get_playlist',
+  'parse',
+  'set_cookies',
+  'manage_queue',
+  'get_metrics',
 ] as const
 
 export type Permission = (typeof PERMISSIONS)[number]

@@ -1,27 +1,11 @@
 import { audioSelector, videoSelector } from '../../src/domain/format.ts'
+import { format, info, type Format } from '../support/info-document.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { YtDlpParser, type Choice } from '../support/yt-dlp-parser.ts'
 
 /** What yt-dlp says when nothing fits. */
 const REFUSED = 'Requested format is not available'
 
-type Format = Readonly<Record<string, unknown>>
-
-const format = (id: string, more: Format): Format => ({
-  format_id: id,
-  url: `https://cdn.example/${id}`,
-  ext: 'mp4',
-  protocol: 'https',
-  ...more,
-})
-const info = (...formats: Format[]) => ({
-  id: 'x',
-  title: 'x',
-  extractor: 'fixture',
-  extractor_key: 'Fixture',
-  webpage_url: 'https://video.example/x',
-  formats,
-})
 const picture = (id: string, height: number, more: Format = {}) =>
   format(id, { height, width: (height * 16) / 9, fps: 30, vcodec: 'avc1.64', acodec: 'none', ...more })
 const sound = (id: string, abr: number, more: Format = {}) =>
