@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { Worker } from 'node:worker_threads'
 import SqliteDatabase from 'better-sqlite3'
+import { inThread } from '../thread.ts'
 import { BACKUP_DIR, DATABASE_NAME, DatabaseError } from './open.ts'
 
 const BACKUP_NAME = /^ytdlpd-(\d{4}-\d{2}-\d{2})T(\d{2})-(\d{2})-(\d{2}\.\d{3}Z)\.sqlite$/
@@ -89,19 +89,8 @@ function requireWhole(database: SqliteDatabase.Database): void {
 }
 
 /** SQLite works without a pause, and the daemon has requests to answer. */
-async function copyInThread(source: string, target: string, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  const worker = new Worker(new URL('./backup-worker.ts', import.meta.url), { workerData: { source, target } })
-  try {
-    await new Promise<void>((resolve, reject) => {
-      worker.once('error', reject)
-      worker.once('exit', (code) => (code === 0 ? resolve() : reject(new Error('the copy was not finished'))))
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    })
-  } finally {
-    await worker.terminate()
-  }
-}
+const copyInThread = (source: string, target: string, signal: AbortSignal): Promise<unknown> =>
+  inThread(new URL('./backup-worker.ts', import.meta.url), { source, target }, { signal })
 
 const nameOf = (at: Date) => `ytdlpd-${at.toISOString().replaceAll(':', '-')}.sqlite`
 

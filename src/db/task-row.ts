@@ -1,11 +1,30 @@
 import type { ExpressionBuilder, Selectable } from 'kysely'
 import type { TaskErrorCode } from '../domain/errors.ts'
 import { siteOf } from '../domain/site.ts'
-import { type Outcome, type Task, type TaskFile, type TaskRequest, type TaskState } from '../domain/task.ts'
+import {
+  fileKindOf,
+  REQUEST_DEFAULTS,
+  type Outcome,
+  type Task,
+  type TaskFile,
+  type TaskRequest,
+  type TaskState,
+  type Webhook,
+} from '../domain/task.ts'
 import type { Tables, TaskTable } from './schema.ts'
 
-/** Who wants what: the columns that never change. */
-export function requestColumns(task: Pick<Task, 'id' | 'keyId' | 'keyName' | 'request' | 'sent'>) {
+/** A task as it is submitted. `createdAt`: milliseconds since the epoch. */
+export type NewTask = Pick<Task, 'id' | 'keyId' | 'keyName' | 'request' | 'sent' | 'createdAt'> &
+  Partial<
+    Pick<Task, 'notBefore' | 'priority' | 'batchId' | 'position' | 'archiveId' | 'title' | 'webhook' | 'retentionMs'>
+  >
+
+/** Why a task waits whose client wanted it later. */
+const SCHEDULED = 'scheduled'
+
+/** Who wants what, and when. */
+export function requestColumns(task: NewTask) {
+  const notBefore = task.notBefore ?? null
   return {
     id: task.id,
     key_id: task.keyId,
@@ -14,6 +33,16 @@ export function requestColumns(task: Pick<Task, 'id' | 'keyId' | 'keyName' | 're
     host: siteOf(task.request.url),
     request: JSON.stringify(task.request),
     sent: JSON.stringify(task.sent),
+    created_at: task.createdAt,
+    not_before: notBefore,
+    wait_reason: notBefore === null ? null : SCHEDULED,
+    priority: task.priority ?? 0,
+    batch_id: task.batchId ?? null,
+    position: task.position ?? null,
+    archive_id: task.archiveId ?? null,
+    title: task.title ?? null,
+    webhook: task.webhook ? JSON.stringify(task.webhook) : null,
+    retention: task.retentionMs ?? null,
   }
 }
 
@@ -25,7 +54,9 @@ export function finalColumns(outcome: Exclude<Outcome, { kind: 'retry' }>, now: 
     not_before: null,
     wait_reason: null,
     ...errorColumns(outcome),
-    ...fileColumns(outcome.kind === 'completed' ? outcome.file : null),
+    ...(outcome.kind === 'completed'
+      ? { ...fileColumns(outcome.files), ...titleColumn(outcome.title) }
+      : fileColumns([])),
   }
 }
 
@@ -42,15 +73,33 @@ export function retryColumns(outcome: Extract<Outcome, { kind: 'retry' }>, eb: E
   }
 }
 
-/** What is known of a task's file. */
-export function fileColumns(file: TaskFile | null) {
+/** Back into the queue, as a new one. */
+export const AFRESH = {
+  state: 'waiting' satisfies TaskState,
+  failures: 0,
+  deaths: 0,
+  started_at: null,
+  finished_at: null,
+  not_before: null,
+  wait_reason: null,
+  error_code: null,
+  error_message: null,
+} as const
+
+/** What is known of a task's files; those of the first are columns of their own. */
+export function fileColumns(files: readonly TaskFile[]) {
+  const [main] = files
   return {
-    file_name: file?.name ?? null,
-    file_size: file?.size ?? null,
-    file_duration: file?.duration ?? null,
-    file_note: file?.note ?? null,
+    file_name: main?.name ?? null,
+    file_size: main?.size ?? null,
+    file_duration: main?.duration ?? null,
+    file_note: main?.note ?? null,
+    files: main ? JSON.stringify(files) : null,
   }
 }
+
+/** What an attempt did not find out stays as it was. */
+const titleColumn = (title: string | null) => (title === null ? {} : { title })
 
 function errorColumns(outcome: Exclude<Outcome, { kind: 'retry' }>) {
   switch (outcome.kind) {
@@ -63,28 +112,55 @@ function errorColumns(outcome: Exclude<Outcome, { kind: 'retry' }>) {
   }
 }
 
-/** Rows are written by this class alone, so their words are ours. */
+/** Rows are written by this folder alone, so their words are ours. */
 export function toTask(row: Selectable<TaskTable>): Task {
+  const request = toRequest(row.request)
+  const files = toFiles(row, request)
   return {
     id: row.id,
     keyId: row.key_id,
     keyName: row.key_name,
-    request: JSON.parse(row.request) as TaskRequest,
+    request,
     sent: JSON.parse(row.sent) as Record<string, unknown>,
     state: row.state as TaskState,
     attempt: row.attempt,
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
-    notBefore: row.not_before,
+    notBefore: row.state === 'waiting' ? row.not_before : null,
     waitReason: row.wait_reason,
     errorCode: row.error_code as TaskErrorCode | null,
     errorMessage: row.error_message,
-    file: toFile(row),
+    file: files[0] ?? null,
+    files,
+    title: row.title,
+    priority: row.priority,
+    batchId: row.batch_id,
+    position: row.position,
+    archiveId: row.archive_id,
+    webhook: row.webhook === null ? null : (JSON.parse(row.webhook) as Webhook),
+    ...(row.retention === null ? {} : { retentionMs: row.retention }),
   }
 }
 
-function toFile(row: Selectable<TaskTable>): TaskFile | null {
-  if (row.file_name === null) return null
-  return { name: row.file_name, size: row.file_size ?? 0, duration: row.file_duration, note: row.file_note }
+/** Requests of earlier versions lack what was not thought of then, and could have one clip. */
+function toRequest(text: string): TaskRequest {
+  const { clip, ...stored } = JSON.parse(text) as TaskRequest & { clip?: TaskRequest['clips'][number] | null }
+  return { ...REQUEST_DEFAULTS, ...(clip ? { clips: [clip] } : {}), ...stored }
+}
+
+function toFiles(row: Selectable<TaskTable>, { kind }: TaskRequest): TaskFile[] {
+  if (row.files !== null) return JSON.parse(row.files) as TaskFile[]
+  if (row.file_name === null) return []
+  return [
+    {
+      name: row.file_name,
+      size: row.file_size ?? 0,
+      kind: fileKindOf(kind),
+      duration: row.file_duration,
+      width: null,
+      height: null,
+      note: row.file_note,
+    },
+  ]
 }

@@ -1,27 +1,26 @@
 import { sql, type Kysely, type Selectable } from 'kysely'
-import type { Outcome, Task, TaskRequest, TaskState } from '../domain/task.ts'
+import type { Outcome, Task } from '../domain/task.ts'
+import { isoDay } from '../domain/iso-time.ts'
+import { archive } from './archive-store.ts'
+import { outlived } from './outlived.ts'
 import type { Tables, TaskTable } from './schema.ts'
-import { dayOf, countUsage } from './usage.ts'
-import { fileColumns, finalColumns, requestColumns, retryColumns, toTask } from './task-row.ts'
+import { countAccepted, countUsage, openTasks, type KeyUsage } from './usage.ts'
+import { AFRESH, fileColumns, finalColumns, requestColumns, retryColumns, toTask, type NewTask } from './task-row.ts'
+import { batchColumns, idempotencyColumns, unfinishedBatch, type Idempotency, type NewBatch } from './batch-row.ts'
 
-/** A task as it is submitted. `createdAt`: milliseconds since the epoch. */
-export type NewTask = Readonly<{
-  id: string
-  keyId: string
-  keyName: string
-  request: TaskRequest
-  sent: Readonly<Record<string, unknown>>
-  createdAt: number
-}>
+export type { NewTask } from './task-row.ts'
 
 /** A task that was just claimed, with what the retry policy needs to know of its past. */
-export type ClaimedTask = Task & Readonly<{ failures: number; deaths: number }>
+export type ClaimedTask = Task &
+  Readonly<{
+    failures: number
+    deaths: number
+    /** Milliseconds since the epoch; from when on it could have been begun. */
+    dueAt: number
+  }>
 
 /** Whose task may be claimed, and from which hosts not. */
 export type ClaimFilter = Readonly<{ keyId: string; now: number; blockedHosts: readonly string[] }>
-
-/** How many tasks of a key wait and run. */
-export type KeyUsage = Readonly<{ waiting: number; processing: number }>
 
 /**
  * Where tasks live, and the queue itself. Each method is one statement, so one transaction; what resolved is on the disk.
@@ -30,22 +29,38 @@ export type KeyUsage = Readonly<{ waiting: number; processing: number }>
 export class TaskStore {
   readonly #db: Kysely<Tables>
   readonly #byId
+  readonly #changed: () => void
 
-  constructor(db: Kysely<Tables>) {
+  /** `changed` is called whenever the state of a task may have changed. */
+  constructor(db: Kysely<Tables>, changed: () => void = () => {}) {
     this.#db = db
+    this.#changed = changed
     this.#byId = db.selectFrom('task').selectAll().where('id', '=', '').compile()
   }
 
   /** Puts a task at the end of the queue. */
-  async add(task: NewTask): Promise<void> {
-    await this.#db
-      .insertInto('task')
-      .values({
-        ...requestColumns(task),
-        state: 'waiting',
-        created_at: task.createdAt,
-      })
-      .execute()
+  add(task: NewTask): Promise<void> {
+    return this.addAll([task])
+  }
+
+  /** Puts tasks at the end of the queue: all of them, with their batch and what the client was told, or nothing. */
+  async addAll(
+    tasks: readonly NewTask[],
+    { batch = null, idempotency = null }: Readonly<{ batch?: NewBatch | null; idempotency?: Idempotency | null }> = {},
+  ): Promise<void> {
+    await atomically(this.#db, async (transaction) => {
+      if (batch) await transaction.insertInto('batch').values(batchColumns(batch)).execute()
+      for (const task of tasks) {
+        await transaction
+          .insertInto('task')
+          .values({ ...requestColumns(task), state: 'waiting' })
+          .execute()
+      }
+      const [first] = tasks
+      if (first) await countAccepted(transaction, first.keyId, tasks.length, first.createdAt)
+      if (idempotency) await transaction.insertInto('idempotency').values(idempotencyColumns(idempotency)).execute()
+    })
+    this.#changed()
   }
 
   /** Polled many times a second: the query is compiled once. */
@@ -66,7 +81,7 @@ export class TaskStore {
     return rows.flatMap((row) => row.key_id ?? [])
   }
 
-  /** Moves the key's oldest task that may run now to `processing` and raises its attempt; null when there is none. */
+  /** Moves that task of the key which is first in turn and may run now to `processing` and raises its attempt; null when there is none. */
   async claim({ keyId, now, blockedHosts }: ClaimFilter): Promise<ClaimedTask | null> {
     const row = await this.#db
       .updateTable('task')
@@ -74,7 +89,6 @@ export class TaskStore {
         state: 'processing',
         attempt: eb('attempt', '+', 1),
         started_at: now,
-        not_before: null,
         wait_reason: null,
       }))
       .where('state', '=', 'waiting')
@@ -86,12 +100,16 @@ export class TaskStore {
           .where('key_id', '=', keyId)
           .where((where) => where.or([where('not_before', 'is', null), where('not_before', '<=', now)]))
           .$if(blockedHosts.length > 0, (query) => query.where('host', 'not in', [...blockedHosts]))
+          .orderBy('priority', 'desc')
           .orderBy('seq')
           .limit(1),
       )
       .returningAll()
       .executeTakeFirst()
-    return row ? { ...toTask(row), failures: row.failures, deaths: row.deaths } : null
+    if (row) this.#changed()
+    if (!row) return null
+    const { failures, deaths, created_at: createdAt, not_before: notBefore } = row
+    return { ...toTask(row), failures, deaths, dueAt: Math.max(createdAt, notBefore ?? 0) }
   }
 
   /**
@@ -99,18 +117,21 @@ export class TaskStore {
    * attempt is not the running one.
    */
   async settle(id: string, attempt: number, outcome: Outcome, now: number): Promise<boolean> {
-    return this.#db.transaction().execute(async (transaction) => {
+    const isSettled = await this.#db.transaction().execute(async (transaction) => {
       const row = await transaction
         .updateTable('task')
         .set((eb) => (outcome.kind === 'retry' ? retryColumns(outcome, eb) : finalColumns(outcome, now)))
         .where('id', '=', id)
         .where('attempt', '=', attempt)
         .where('state', '=', 'processing')
-        .returning('key_id')
+        .returning(['id', 'key_id', 'archive_id', 'title'])
         .executeTakeFirst()
       if (row && outcome.kind !== 'retry') await countUsage(transaction, row.key_id, outcome, now)
+      if (row && outcome.kind === 'completed') await archive(transaction, row, now)
       return row !== undefined
     })
+    if (isSettled) this.#changed()
+    return isSettled
   }
 
   /** Ends a task that waits; false when it does not wait (any more). */
@@ -121,6 +142,18 @@ export class TaskStore {
       .where('id', '=', id)
       .where('state', '=', 'waiting')
       .executeTakeFirst()
+    this.#changed()
+    return result.numUpdatedRows === 1n
+  }
+
+  /** Moves a waiting task before or behind others of its key; false when it does not wait. */
+  async setPriority(id: string, priority: number): Promise<boolean> {
+    const result = await this.#db
+      .updateTable('task')
+      .set({ priority })
+      .where('id', '=', id)
+      .where('state', '=', 'waiting')
+      .executeTakeFirst()
     return result.numUpdatedRows === 1n
   }
 
@@ -128,20 +161,11 @@ export class TaskStore {
   async retryEnded(id: string): Promise<boolean> {
     const result = await this.#db
       .updateTable('task')
-      .set({
-        state: 'waiting',
-        failures: 0,
-        deaths: 0,
-        started_at: null,
-        finished_at: null,
-        not_before: null,
-        wait_reason: null,
-        error_code: null,
-        error_message: null,
-      })
+      .set(AFRESH)
       .where('id', '=', id)
       .where('state', 'in', ['error', 'cancelled'])
       .executeTakeFirst()
+    this.#changed()
     return result.numUpdatedRows === 1n
   }
 
@@ -166,50 +190,63 @@ export class TaskStore {
       .set((eb) => ({ state: 'waiting', deaths: eb('deaths', '+', 1), not_before: null, wait_reason: null }))
       .where('state', '=', 'processing')
       .executeTakeFirst()
+    this.#changed()
     return { requeued: Number(requeued.numUpdatedRows), quarantined: Number(quarantined.numUpdatedRows) }
   }
 
+  /** Read off a running count: it costs the same however many wait. */
   async countWaiting(): Promise<number> {
     const row = await this.#db
-      .selectFrom('task')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .selectFrom('task_count')
+      .select((eb) => eb.fn.sum<number | null>('count').as('count'))
       .where('state', '=', 'waiting')
       .executeTakeFirstOrThrow()
-    return row.count
+    return row.count ?? 0
   }
 
-  async usageOf(keyId: string): Promise<KeyUsage> {
-    const rows = await this.#db
-      .selectFrom('task')
-      .select((eb) => ['state', eb.fn.countAll<number>().as('count')])
-      .where('state', 'in', ['waiting', 'processing'])
-      .where('key_id', '=', keyId)
-      .groupBy('state')
-      .execute()
-    const count = (state: TaskState) => rows.find((row) => row.state === state)?.count ?? 0
-    return { waiting: count('waiting'), processing: count('processing') }
+  usageOf(keyId: string): Promise<KeyUsage> {
+    return openTasks(this.#db, keyId)
   }
 
-  /** Sequence numbers of everything that waits, ascending: what queue positions are read off. */
+  /** Everything that waits, in turn: what queue positions are read off. */
   async waitingSequence(): Promise<{ id: string; seq: number }[]> {
-    return this.#db.selectFrom('task').select(['id', 'seq']).where('state', '=', 'waiting').orderBy('seq').execute()
+    return this.#db
+      .selectFrom('task')
+      .select(['id', 'seq'])
+      .where('state', '=', 'waiting')
+      .orderBy('priority', 'desc')
+      .orderBy('seq')
+      .execute()
   }
 
-  /** Up to `limit` tasks that finished at or before `before`, oldest first. */
+  /**
+   * Up to `limit` tasks that finished at or before `before`, as their whole batch did, oldest first; none that stay for a
+   * time of their own.
+   */
   async finishedBefore(before: number, limit: number): Promise<string[]> {
     const rows = await this.#db
       .selectFrom('task')
       .select('id')
       .where('finished_at', '<=', before)
+      .where('retention', 'is', null)
+      .where((where) =>
+        where.or([where('batch_id', 'is', null), where.not(where.exists(unfinishedBatch(where, before)))]),
+      )
       .orderBy('finished_at')
       .limit(limit)
       .execute()
     return rows.map((row) => row.id)
   }
 
+  /** As `finishedBefore`, of those that stay for a time of their own, when it is over at `now`. */
+  outlived(now: number, limit: number): Promise<string[]> {
+    return outlived(this.#db, now, limit)
+  }
+
   /** Forgets a finished task. */
   async remove(id: string): Promise<void> {
     await this.#db.deleteFrom('task').where('id', '=', id).where('finished_at', 'is not', null).execute()
+    this.#changed()
   }
 
   /** Which of these ids are tasks. */
@@ -230,11 +267,10 @@ export class TaskStore {
       .values({
         ...requestColumns(task),
         state: task.state,
-        created_at: task.createdAt,
         finished_at: task.finishedAt,
         error_code: task.errorCode,
         error_message: task.errorMessage,
-        ...fileColumns(task.file),
+        ...fileColumns(task.files),
       })
       .onConflict((conflict) => conflict.column('id').doNothing())
       .execute()
@@ -246,8 +282,12 @@ export class TaskStore {
       .selectFrom('key_usage')
       .select('bytes')
       .where('key_id', '=', keyId)
-      .where('day', '=', dayOf(now))
+      .where('day', '=', isoDay(now))
       .executeTakeFirst()
     return row?.bytes ?? 0
   }
 }
+
+/** All of it or nothing; part of the transaction that is under way, where there is one. */
+const atomically = <T>(db: Kysely<Tables>, work: (transaction: Kysely<Tables>) => Promise<T>): Promise<T> =>
+  db.isTransaction ? work(db) : db.transaction().execute(work)

@@ -162,7 +162,7 @@ class Twins {
       attempt: row.attempt,
       failures: row.failures,
       deaths: row.deaths,
-      notBefore: row.not_before,
+      notBefore: row.state === 'waiting' ? row.not_before : null,
       finishedAt: row.finished_at,
       errorCode: row.error_code,
       file: row.file_name,
@@ -207,7 +207,7 @@ const missing: ModelTask = {
 function outcomeOf(ending: Ending, now: number): Outcome {
   switch (ending) {
     case 'completed':
-      return { kind: 'completed', file: SAMPLE_FILE }
+      return { kind: 'completed', files: [SAMPLE_FILE], title: null }
     case 'error':
       return { kind: 'error', code: 'private', message: 'it is private' }
     case 'cancelled':

@@ -8,7 +8,7 @@ describe('the store of tasks', () => {
       kind: 'live_video',
       url: 'https://VIDEO.example/Žižkov?a="1"&b=\\',
       audioFormat: null,
-      clip: { start: null, end: 10.25 },
+      clips: [{ start: null, end: 10.25 }],
       live: { start: 5, duration: 0.5 },
       outputFilename: "🎬 '; drop table task; --",
     })
@@ -26,6 +26,13 @@ describe('the store of tasks', () => {
       errorCode: null,
       errorMessage: null,
       file: null,
+      files: [],
+      title: null,
+      priority: 0,
+      batchId: null,
+      position: null,
+      archiveId: null,
+      webhook: null,
     })
     expect(await ground.tasks.get("' or 1=1 --")).toBeNull()
   })
@@ -51,7 +58,7 @@ describe('the store of tasks', () => {
       failures: 0,
       deaths: 0,
     })
-    await ground.tasks.settle(task.id, 1, { kind: 'completed', file: SAMPLE_FILE }, 9)
+    await ground.tasks.settle(task.id, 1, { kind: 'completed', files: [SAMPLE_FILE], title: null }, 9)
     expect(await ground.tasks.get(task.id)).toMatchObject({ state: 'completed', finishedAt: 9, file: SAMPLE_FILE })
     expect(await ground.tasks.bytesToday(task.keyId, 9)).toBe(SAMPLE_FILE.size)
     expect(await ground.tasks.bytesToday(task.keyId, 9 + 86_400_000)).toBe(0)
@@ -69,6 +76,7 @@ describe('the store of tasks', () => {
       state: 'completed',
       finishedAt: 7,
       file: SAMPLE_FILE,
+      files: [SAMPLE_FILE],
     })
     await tasks.adopt(await old('takenover0000001'))
     await tasks.adopt(await old(known.id))
