@@ -2,7 +2,8 @@ import { TaskError } from '../domain/errors.ts'
 import type { TaskProgress } from '../domain/task.ts'
 import type { EgressLane } from './egress/lane.ts'
 import { classifyFailure } from './failure.ts'
-import type { ToolLimits, ToolName, ToolRunner } from './tool.ts'
+import type { SiteAccess } from './site-access.ts'
+import type { ToolExit, ToolLimits, ToolName, ToolRunner } from './tool.ts'
 
 /** What one attempt of a task brings along for every tool it starts. */
 export type EngineRun = Readonly<{
@@ -16,6 +17,8 @@ export type EngineRun = Readonly<{
   interrupt: AbortSignal
   /** The attempt's way out; closed with it. */
   lane: EgressLane
+  /** How the run shows itself to the site. */
+  site: SiteAccess
   limits: ToolLimits
   /** Longest run of one tool, milliseconds. */
   timeoutMs: number
@@ -38,11 +41,18 @@ export type Invocation = Readonly<{
 }>
 
 /** Runs a tool to its successful end and returns what it printed (unless `onLine` takes it). Throws TaskError for any other end. */
-export async function invoke(
+export async function invoke(runner: ToolRunner, run: EngineRun, invocation: Invocation): Promise<string> {
+  const { text, failure } = await tryInvoke(runner, run, invocation)
+  if (failure !== null) throw failure
+  return text
+}
+
+/** As `invoke`, for a tool whose output may be of use although it failed. `stderr`: the end of what it said besides. */
+export async function tryInvoke(
   runner: ToolRunner,
   run: EngineRun,
   { tool, args, onLine, readable }: Invocation,
-): Promise<string> {
+): Promise<Readonly<{ text: string; failure: TaskError | null; stderr: string }>> {
   const lines: string[] = []
   let chars = 0
   const collect = (line: string) => {
@@ -62,15 +72,15 @@ export async function invoke(
     onStdout: onLine ?? collect,
   })
   if (exit.kind === 'aborted') throw abortReason(run.signal)
-  if (exit.kind === 'exit' && exit.exitCode === 0) {
-    if (chars > MAX_OUTPUT_CHARS) throw new TaskError('too_large', 'the description of this page is too large')
-    return lines.join('\n')
-  }
-  throw classifyFailure({
-    exit,
-    denied: run.lane.denials,
-    laneFailure: run.lane.failure === 'too_large' ? 'too_large' : null,
-  })
+  if (chars > MAX_OUTPUT_CHARS) throw new TaskError('too_large', 'the description of this page is too large')
+  const hasWorked = exit.kind === 'exit' && exit.exitCode === 0
+  return { text: lines.join('\n'), failure: hasWorked ? null : failureOf(run, exit), stderr: exit.stderr }
+}
+
+/** Why a tool ended as it did, with what the run's way out knows. */
+export function failureOf({ lane }: EngineRun, exit: ToolExit): TaskError {
+  const laneFailure = lane.failure === 'too_large' ? 'too_large' : null
+  return classifyFailure({ exit, denied: lane.denials, laneFailure })
 }
 
 /** Why a run was told to stop, as the one who told it put it. */

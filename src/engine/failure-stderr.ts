@@ -96,7 +96,7 @@ function withoutId(extractor: string, body: string): string {
 const BOILERPLATE: readonly RegExp[] = [
   /;? ?please report this issue on\s+https?:\/\/\S+.*?yt-dlp -U\b\.?/gis,
   /\s*\(caused by .*\)\s*$/gis,
-  /\bUse --(cookies|username|netrc).*$/gis,
+  /(\bIf [^.!?;\n]{0,80}, then )?\bUse --(cookies|username|netrc).*$/gis,
   /\bYou (might|may) want to (use|try) a VPN.*$/gis,
   /\bThis request requires browser impersonation.*$/gis,
   /\bCall yt-dlp like this.*$/gis,

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import path from 'node:path'
 import { ask, findAsNamed, findOnPath, isProgram, type Found } from './find-program.ts'
 import { choosePython, usualPythons } from './find-python.ts'
+import { findGalleryDl } from './find-gallery-dl.ts'
 import { findYtDlp } from './find-yt-dlp.ts'
 import type { Tools } from './tools.ts'
 
@@ -11,6 +12,7 @@ export type FindToolsOptions = Readonly<{
   ffmpegPath?: string | null
   ffprobePath?: string | null
   pythonPath?: string | null
+  galleryDlPath?: string | null
   toolsDir: string
   caFile: string | null
   allowOldYtDlp: boolean
@@ -33,25 +35,28 @@ const VERSION_MS = 10_000
 /** Finds every program the daemon runs, and its version. Throws one `ToolsError` that names all that is wrong. */
 export async function findTools(options: FindToolsOptions): Promise<Tools> {
   const { toolsDir, caFile, allowOldYtDlp, pathEnv, ytDlpPath = null, pythonPath = null } = options
-  const [ytDlp, ffmpeg, ffprobe, namedPython, ca] = await Promise.all([
+  const [ytDlp, ffmpeg, ffprobe, namedPython, ca, galleryDl] = await Promise.all([
     findYtDlp({ ytDlpPath, pythonPath, toolsDir, allowOldYtDlp, pathEnv }),
     findFfmpeg('ffmpeg', options.ffmpegPath ?? null, options),
     findFfmpeg('ffprobe', options.ffprobePath ?? null, options),
     checkNamedPython(pythonPath, pathEnv),
     checkCaFile(caFile),
+    findGalleryDl(options),
   ])
-  if (ytDlp.ok && ffmpeg.ok && ffprobe.ok && namedPython.ok && ca.ok) {
+  if (ytDlp.ok && ffmpeg.ok && ffprobe.ok && namedPython.ok && ca.ok && galleryDl.ok) {
     const python = namedPython.value ?? ytDlp.value.python?.path ?? (await findUsualPython(pathEnv))
     return {
       ytDlp: ytDlp.value,
       ffmpeg: ffmpeg.value,
       ffprobe: ffprobe.value,
+      galleryDl: galleryDl.value,
       nodePath: process.execPath,
       pythonPath: python,
       caFile: ca.value,
     }
   }
-  throw new ToolsError([ytDlp, ffmpeg, ffprobe, namedPython, ca].flatMap((found) => (found.ok ? [] : [found.problem])))
+  const all = [ytDlp, ffmpeg, ffprobe, namedPython, ca, galleryDl]
+  throw new ToolsError(all.flatMap((found) => (found.ok ? [] : [found.problem])))
 }
 
 async function findFfmpeg(

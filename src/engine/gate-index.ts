@@ -22,7 +22,7 @@ const DECLARED_SLACK_S = 0.25
  * What the index of an mp4 says of its tracks, when it is plain and accounts for all: every sample has its place, whole, in
  * the media of this very file. It costs two reads, where ffprobe reads the file to its end and takes 0.1 s to start.
  * Null for anything out of the ordinary, which may be as good: ffprobe has to look. Never throws for what is in the file.
- * Codecs and all the particulars of tracks are left null.
+ * Of the particulars of tracks it tells the size of the picture; codecs and all others are left null.
  */
 export async function readIndex(file: FileHandle, size: number): Promise<MediaRead | null> {
   const found = await findBoxes(file, size)
@@ -81,8 +81,8 @@ function parseMovie({ movie, media }: Boxes, size: number): MediaRead {
   const streams: MediaStream[] = []
   const spans = new Map<number, StreamSpan>()
   for (const [index, track] of (top.get('trak') ?? []).entries()) {
-    const { type, span } = parseTrack(track, header.timescale, media)
-    streams.push({ ...NOTHING_KNOWN, index, type, start: span.first, duration: span.end - span.first })
+    const { type, span, ...picture } = parseTrack(track, header.timescale, media)
+    streams.push({ ...NOTHING_KNOWN, ...picture, index, type, start: span.first, duration: span.end - span.first })
     spans.set(index, span)
   }
   const end = Math.max(...[...spans.values()].map((span) => span.end))
@@ -92,7 +92,7 @@ function parseMovie({ movie, media }: Boxes, size: number): MediaRead {
 }
 
 const NOTHING_KNOWN = {
-  ...{ codec: null, width: null, height: null, pixelFormat: null, frameRate: null, attachedPicture: false },
+  ...{ codec: null, pixelFormat: null, frameRate: null, attachedPicture: false },
   ...{ channels: null, sampleRate: null, bitRate: null, language: null },
 }
 
@@ -100,14 +100,15 @@ function parseTrack(
   track: Buffer,
   movieTimescale: number,
   media: readonly Range[],
-): Readonly<{ type: 'video' | 'audio'; span: StreamSpan }> {
+): Pick<MediaStream, 'type' | 'width' | 'height'> & Readonly<{ span: StreamSpan }> {
   const boxes = childrenOf(track)
   const mdia = childrenOf(one(boxes, 'mdia'))
   const minf = childrenOf(one(mdia, 'minf'))
   const table = childrenOf(one(minf, 'stbl'))
   requireOwnMedia(one(childrenOf(one(minf, 'dinf')), 'dref'))
   const handler = one(mdia, 'hdlr').toString('latin1', 8, 12)
-  const coding = codingOf(one(table, 'stsd'))
+  const descriptions = one(table, 'stsd')
+  const coding = codingOf(descriptions)
   const isVideo = handler === 'vide' && VIDEO_CODINGS.has(coding)
   const isAudio = handler === 'soun' && AUDIO_CODINGS.has(coding)
   if (!isVideo && !isAudio) odd()
@@ -116,7 +117,8 @@ function parseTrack(
   const seconds = ticksOf(one(table, 'stts'), packets) / timescale
   const edit = boxes.has('edts') ? parseEdits(childrenOf(one(boxes, 'edts')), movieTimescale) : NO_EDIT
   const end = edit.delay + Math.min(seconds - edit.skipped / timescale, edit.length)
-  return { type: isVideo ? 'video' : 'audio', span: { first: edit.delay, end, packets } }
+  const picture = isVideo ? pictureOf(descriptions) : { width: null, height: null }
+  return { type: isVideo ? 'video' : 'audio', ...picture, span: { first: edit.delay, end, packets } }
 }
 
 /** mvhd and mdhd begin alike: two dates, the clock, the length; the dates and the length have 64 bits in version 1. */
@@ -132,6 +134,11 @@ function parseTimes(box: Buffer): Readonly<{ timescale: number; seconds: number 
 function codingOf(stsd: Buffer): string {
   if (stsd.readUInt32BE(4) !== 1) odd()
   return stsd.toString('latin1', 12, 16)
+}
+
+/** ISO 14496-12 12.1.3: 32 bytes into the description, in pixels. */
+function pictureOf(stsd: Buffer): Pick<MediaStream, 'width' | 'height'> {
+  return { width: stsd.readUInt16BE(40), height: stsd.readUInt16BE(42) }
 }
 
 /** No sample may be in another file, whatever an index says. */

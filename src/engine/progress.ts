@@ -23,11 +23,29 @@ const track = z.object({
   http_headers: z.record(z.string(), z.string()).nullish().catch(null),
 })
 
-const chosenLine = track.extend({ duration: count, requested_formats: z.array(track).nullish().catch(null) })
+const word = z.string().nullish().catch(null)
+
+const chosenLine = track.extend({
+  title: word,
+  duration: count,
+  requested_formats: z.array(track).nullish().catch(null),
+})
 
 const foundLine = z.object({ live_status: z.string().nullish().catch(null) })
 
-const fileLine = z.object({ filepath: z.string() })
+/** `chapters` and what follows are told only where SponsorBlock was asked. */
+const fileLine = z.object({
+  filepath: z.string(),
+  duration: count,
+  chapters: z
+    .array(z.object({ start_time: z.number(), end_time: count, title: word }))
+    .nullish()
+    .catch(null),
+  sponsorblock_chapters: z.array(z.unknown()).nullish().catch(null),
+})
+
+/** A finished file: as yt-dlp left it, with its own chapters and duration where they were changed. */
+export type FinishedFile = z.output<typeof fileLine>
 
 /** One thing that will be fetched: a whole file, or the picture or the sound of it. */
 export type Track = z.output<typeof track>
@@ -35,7 +53,7 @@ export type Track = z.output<typeof track>
 /** What one of our lines in yt-dlp's output says. */
 export type YtDlpEvent =
   | Readonly<{ type: 'found'; isLive: boolean }>
-  | Readonly<{ type: 'chosen'; duration: number | null; tracks: readonly Track[] }>
+  | Readonly<{ type: 'chosen'; title: string | null; duration: number | null; tracks: readonly Track[] }>
   | Readonly<{
       type: 'progress'
       status: string
@@ -45,7 +63,7 @@ export type YtDlpEvent =
       speed: number | null
       eta: number | null
     }>
-  | Readonly<{ type: 'file'; path: string }>
+  | Readonly<{ type: 'file'; file: FinishedFile }>
 
 /** The tracks that yt-dlp chose, off an info document; none when it is not one. */
 export function tracksOf(info: unknown): readonly Track[] {
@@ -69,7 +87,9 @@ const READERS: Readonly<Record<string, (json: unknown) => YtDlpEvent | null>> = 
   },
   chosen: (json) => {
     const chosen = chosenLine.safeParse(json).data
-    return chosen ? { type: 'chosen', duration: chosen.duration ?? null, tracks: tracksOf(chosen) } : null
+    if (!chosen) return null
+    const { title = null, duration = null } = chosen
+    return { type: 'chosen', title, duration, tracks: tracksOf(chosen) }
   },
   progress: (json) => {
     const line = progressLine.safeParse(json).data
@@ -77,7 +97,7 @@ const READERS: Readonly<Record<string, (json: unknown) => YtDlpEvent | null>> = 
   },
   file: (json) => {
     const file = fileLine.safeParse(json).data
-    return file ? { type: 'file', path: file.filepath } : null
+    return file ? { type: 'file', file } : null
   },
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { OUTPUT_STEM } from './yt-dlp-args.ts'
 import type { EngineRun } from './engine-run.ts'
 import type { Track } from './progress.ts'
+import { COOKIE_FILE } from './site-access.ts'
 
 const MANIFEST = 'resume.json'
 const ASK_TIMEOUT_MS = 15_000
@@ -49,9 +50,9 @@ export async function keepOnlyResumable(workDir: string, now: readonly SeenTrack
   return same
 }
 
-/** Empties a work folder. */
+/** Empties a work folder; the run's cookies stay. */
 export async function clearWork(workDir: string): Promise<void> {
-  const names = await fs.readdir(workDir)
+  const names = (await fs.readdir(workDir)).filter((name) => name !== COOKIE_FILE)
   await Promise.all(names.map((name) => fs.rm(path.join(workDir, name), { recursive: true, force: true })))
 }
 

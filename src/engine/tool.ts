@@ -1,7 +1,7 @@
 /** The one door to other programs: what a run is given, and how it ended. Adapters: warm fork server, plain processes. */
 
 /** The programs there is a door for. */
-export type ToolName = 'yt-dlp' | 'ffmpeg' | 'ffprobe'
+export type ToolName = 'yt-dlp' | 'ffmpeg' | 'ffprobe' | 'gallery-dl'
 
 /** What the kernel does not let a run exceed. */
 export type ToolLimits = Readonly<{
@@ -57,6 +57,10 @@ export interface ToolRunner extends AsyncDisposable {
   /** What confines each run; shown in /health. */
   readonly sandbox: SandboxState
   readonly mode: 'fork-server' | 'processes'
+  /** Runs under way. */
+  readonly runs: number
+  /** Whether runs are what `mode` says. A fork server that has ended is started anew by this question, if by nothing else. */
+  isWell(): boolean
 }
 
 /** What confines runs on this machine. */

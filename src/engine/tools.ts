@@ -9,6 +9,8 @@ export type Tools = Readonly<{
   }>
   ffmpeg: Readonly<{ path: string; version: string }>
   ffprobe: Readonly<{ path: string; version: string }>
+  /** The second reader of posts, where there is one. `modulePath`: its Python modules, where they do not stand among the interpreter's own. */
+  galleryDl: Readonly<{ path: string; modulePath: string | null; version: string }> | null
   /** Our own Node, as JavaScript runtime of yt-dlp. */
   nodePath: string
   /** Any Python ≥ 3.11 for the confining launcher, null when there is none. */

@@ -3,18 +3,32 @@ import path from 'node:path'
 import { TaskError } from '../domain/errors.ts'
 import type { TaskRequest } from '../domain/task.ts'
 import { invoke, type EngineRun } from './engine-run.ts'
-import { ProgressMeter, parseYtDlpLine, type Track, type YtDlpEvent } from './progress.ts'
+import { ProgressMeter, parseYtDlpLine, type FinishedFile, type Track, type YtDlpEvent } from './progress.ts'
 import type { ToolRunner } from './tool.ts'
-import { downloadArgs, firstInfoArgs, infoArgs, OUTPUT_STEM, selectorOf, type YtDlpOptions } from './yt-dlp-args.ts'
+import {
+  besideArgs,
+  downloadArgs,
+  firstInfoArgs,
+  infoArgs,
+  listArgs,
+  OUTPUT_STEM,
+  type DownloadOptions,
+  type YtDlpOptions,
+} from './yt-dlp-args.ts'
 
 /** What a download left in the work folder, and what the site had announced. */
 export type Downloaded = Readonly<{
-  file: string
+  /** In the order of the parts that were asked for. */
+  files: readonly [FinishedFile, ...FinishedFile[]]
+  title: string | null
   /** Seconds of the whole medium, null when the site does not tell. */
   announcedDuration: number | null
   /** Bytes, where one file was fetched as it is. */
   announcedBytes: number | null
 }>
+
+/** What a download is bounded by and built with. */
+export type YtDlpLimits = Readonly<{ maxFileBytes: number; sponsorBlockApi: string }>
 
 /** What a download tells on its way. */
 export type DownloadHooks = Readonly<{
@@ -25,11 +39,11 @@ export type DownloadHooks = Readonly<{
 /** yt-dlp as this daemon uses it. Every method throws TaskError when the tool does not do what was asked. */
 export class YtDlp {
   readonly #runner: ToolRunner
-  readonly #maxFileBytes: number
+  readonly #limits: YtDlpLimits
 
-  constructor(runner: ToolRunner, maxFileBytes: number) {
+  constructor(runner: ToolRunner, limits: YtDlpLimits) {
     this.#runner = runner
-    this.#maxFileBytes = maxFileBytes
+    this.#limits = limits
   }
 
   /** The info JSON of a URL as yt-dlp printed it: one video, or a playlist with flat entries. */
@@ -38,28 +52,47 @@ export class YtDlp {
     return invoke(this.#runner, run, { tool: 'yt-dlp', args: infoArgs(this.#options(url, run)) })
   }
 
+  /** As `info`, but of the playlist where a URL names both one and a video in it. */
+  async list(url: string, run: EngineRun): Promise<string> {
+    run.onProgress({ ...IDLE, phase: 'extracting' })
+    return invoke(this.#runner, run, { tool: 'yt-dlp', args: listArgs(this.#options(url, run)) })
+  }
+
   /** The info JSON of the one video a request stands for, with the formats chosen for it. */
   async firstInfo(request: TaskRequest, run: EngineRun): Promise<string> {
     run.onProgress({ ...IDLE, phase: 'extracting' })
-    const args = firstInfoArgs(this.#options(request.url, run), selectorOf(request))
+    const args = firstInfoArgs(this.#options(request.url, run), request)
     const text = await invoke(this.#runner, run, { tool: 'yt-dlp', args })
     return text === '' ? 'null' : text
   }
 
-  /** Fetches one video or sound into the work folder, going on where partial files of it lie. */
+  /** Fetches what stands beside a medium into the work folder; resolves to the medium's title. */
+  async fetchBeside(request: TaskRequest, download: DownloadOptions, run: EngineRun): Promise<string | null> {
+    run.onProgress({ ...IDLE, phase: 'downloading' })
+    const options = this.#options(request.url, run)
+    const seen: { title: string | null } = { title: null }
+    const onLine = (line: string) => {
+      const event = parseYtDlpLine(line, options.prefix)
+      if (event?.type === 'chosen') seen.title = event.title
+    }
+    await invoke(this.#runner, run, { tool: 'yt-dlp', args: besideArgs(options, request, download), onLine })
+    return seen.title
+  }
+
+  /** Fetches one video or sound, or parts of it, into the work folder, going on where partial files of it lie. */
   async download(
     request: TaskRequest,
-    infoFile: string | null,
+    download: DownloadOptions,
     run: EngineRun,
     hooks: DownloadHooks = {},
   ): Promise<Downloaded> {
     run.onProgress({ ...IDLE, phase: 'extracting' })
     const options = this.#options(request.url, run)
     const meter = new ProgressMeter()
-    const seen: { isLive: boolean; chosen: Extract<YtDlpEvent, { type: 'chosen' }> | null; file: string | null } = {
+    const seen: { isLive: boolean; chosen: Extract<YtDlpEvent, { type: 'chosen' }> | null; files: FinishedFile[] } = {
       isLive: false,
       chosen: null,
-      file: null,
+      files: [],
     }
     const onLine = (line: string) => {
       const event = parseYtDlpLine(line, options.prefix)
@@ -77,30 +110,35 @@ export class YtDlp {
           run.onProgress(meter.report(event))
           break
         case 'file':
-          seen.file = event.path
+          seen.files.push(event.file)
           break
         case undefined:
       }
     }
-    await invoke(this.#runner, run, { tool: 'yt-dlp', args: downloadArgs(options, request, infoFile), onLine })
-    if (seen.file === null) throw withoutFile(seen.isLive, seen.chosen !== null, this.#maxFileBytes)
-    const [only, ...more] = seen.chosen?.tracks ?? []
-    return {
-      file: insideWork(run.workDir, seen.file),
-      announcedDuration: seen.chosen?.duration ?? null,
-      announcedBytes: more.length === 0 && request.clip === null && isPlain(only) ? (only?.filesize ?? null) : null,
-    }
+    await invoke(this.#runner, run, { tool: 'yt-dlp', args: downloadArgs(options, request, download), onLine })
+    const [first, ...others] = seen.files.map((file) => ({ ...file, filepath: insideWork(run.workDir, file.filepath) }))
+    if (first === undefined) throw withoutFile(seen.isLive, seen.chosen !== null, this.#limits.maxFileBytes)
+    const { title = null, duration: announcedDuration = null, tracks = [] } = seen.chosen ?? {}
+    const announcedBytes = bytesOf(tracks, request, download)
+    return { files: [first, ...others], title, announcedDuration, announcedBytes }
   }
 
   #options(url: string, run: EngineRun): YtDlpOptions {
     const prefix = `${randomBytes(12).toString('hex')}:`
-    return { url, proxyUrl: run.lane.proxyUrl, prefix, maxFileBytes: this.#maxFileBytes }
+    return { url, proxyUrl: run.lane.proxyUrl, prefix, site: run.site, ...this.#limits }
   }
 }
 
 const IDLE = { percent: null, speed: null, eta: null, downloadedBytes: null, totalBytes: null }
 
-const isPlain = (track: Track | undefined) => track?.protocol === 'http' || track?.protocol === 'https'
+/** Bytes that the site announced for the file, null where several were joined or something was cut. */
+function bytesOf([only, ...more]: readonly Track[], request: TaskRequest, { plan }: DownloadOptions): number | null {
+  const isWhole = plan.cutHere || plan.parts.every(({ start, end }) => start === null && end === null)
+  const isCut = !isWhole || request.clips.length > 0 || request.sponsorBlock !== null
+  return only === undefined || more.length > 0 || isCut || !isPlain(only) ? null : (only.filesize ?? null)
+}
+
+const isPlain = ({ protocol }: Track) => protocol === 'http' || protocol === 'https'
 
 /** Exit code 0 without a file: yt-dlp left the video out, for a reason that it tells nobody but a terminal. */
 function withoutFile(isLive: boolean, wasChosen: boolean, maxBytes: number): TaskError {

@@ -328,6 +328,7 @@ describe('parseStderr', () => {
 describe('sanitiseMessage', () => {
   test.each([
     ['Private video. Use --cookies-from-browser or --cookies for the authentication', 'Private video.'],
+    ['Check this in your browser. If it is not, then use --cookies for it', 'Check this in your browser.'],
     ['This video is protected by a password, use the --video-password option', 'This video is protected by a password'],
     ["unable to open: '/srv/jobs/7/a.part' is gone", "unable to open: '<file>' is gone"],
     ['via http://user:secret@127.0.0.1:8080 failed', 'via <local> failed'],

@@ -15,7 +15,7 @@ describe('the file of an info document', () => {
       cookies: 'secret',
     }
     const text = JSON.stringify({ title: 'ä', duration: 7.5, filename: '/secret', formats: Array(count).fill(format) })
-    expect(await writePublicInfo(text, file)).toEqual({ duration: 7.5 })
+    expect(await writePublicInfo(text, file)).toEqual({ duration: 7.5, title: 'ä' })
     const written = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
     expect(written).toMatchObject({ title: 'ä', duration: 7.5 })
     expect(written['formats']).toEqual(Array(count).fill({ url: format.url }))

@@ -22,7 +22,10 @@ describe('a line of yt-dlp', () => {
   test('tells what was found, chosen and written', () => {
     expect(read('found', { live_status: 'is_live' })).toEqual({ type: 'found', isLive: true })
     expect(read('found', { live_status: null })).toEqual({ type: 'found', isLive: false })
-    expect(read('file', { filepath: '/job/media.mp4' })).toEqual({ type: 'file', path: '/job/media.mp4' })
+    expect(read('file', { filepath: '/job/media.mp4' })).toEqual({
+      type: 'file',
+      file: { filepath: '/job/media.mp4' },
+    })
     const whole = read('chosen', { duration: 10.5, format_id: '18', url: 'https://cdn.example/18', filesize: 5 })
     expect(whole).toMatchObject({ type: 'chosen', duration: 10.5, tracks: [{ format_id: '18', filesize: 5 }] })
     const two = read('chosen', { duration: null, requested_formats: [{ format_id: 'v' }, { format_id: 'a' }] })

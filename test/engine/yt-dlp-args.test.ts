@@ -1,11 +1,34 @@
 import fc from 'fast-check'
-import { TASK_KINDS, type TaskRequest } from '../../src/domain/task.ts'
-import { downloadArgs, firstInfoArgs, infoArgs, selectorOf } from '../../src/engine/yt-dlp-args.ts'
-import { submissionBody } from '../../src/http/core/body.ts'
-import { requestOf } from '../support/samples.ts'
+import {
+  EMBED_WISHES,
+  SPONSOR_CATEGORIES,
+  SUBTITLE_FORMATS,
+  WRITE_WISHES,
+  type TaskRequest,
+} from '../../src/domain/task.ts'
+import type { SitePreset } from '../../src/domain/site-preset.ts'
+import { planFetch } from '../../src/engine/fetch-plan.ts'
+import { galleryArgs, postArgs } from '../../src/engine/post-args.ts'
+import type { SiteAccess } from '../../src/engine/site-access.ts'
+import {
+  besideArgs,
+  downloadArgs,
+  firstInfoArgs,
+  infoArgs,
+  PLAIN_DOWNLOAD,
+  selectorOf,
+} from '../../src/engine/yt-dlp-args.ts'
+import { CORE_KINDS, submissionBody } from '../../src/http/core/body.ts'
+import { NO_SITE_ACCESS, requestOf } from '../support/samples.ts'
 import { YtDlpParser } from '../support/yt-dlp-parser.ts'
 
-const OPTIONS = { proxyUrl: 'http://user:pass@127.0.0.1:9', prefix: 'c0ffee', maxFileBytes: 5_000_000 }
+const OPTIONS = {
+  proxyUrl: 'http://user:pass@127.0.0.1:9',
+  prefix: 'c0ffee',
+  maxFileBytes: 5_000_000,
+  sponsorBlockApi: 'https://sponsor.example',
+  site: NO_SITE_ACCESS,
+}
 const optionsFor = (url: string) => ({ ...OPTIONS, url })
 
 const ALONE = new Set([
@@ -15,6 +38,8 @@ const ALONE = new Set([
   '--no-remote-components',
   '--no-exec',
   '--abort-on-error',
+  '--ignore-errors',
+  '--ignore-no-formats-error',
   '--no-mtime',
   '--no-playlist',
   '--abort-on-unavailable-fragments',
@@ -24,6 +49,10 @@ const ALONE = new Set([
   '--newline',
   '--progress',
   '--force-keyframes-at-cuts',
+  '--skip-download',
+  '--write-subs',
+  '--write-auto-subs',
+  '--write-thumbnail',
 ])
 
 /** Options with a value, and what that may be; only the selector is a client's own text. */
@@ -32,15 +61,29 @@ const WITH_VALUE: Readonly<Record<string, RegExp>> = {
   '--proxy': /^http:\/\/user:pass@127\.0\.0\.1:9$/,
   '--socket-timeout': /^\d+$/,
   '--retries': /^\d+$/,
+  '--cookies': /^\/work\/a\.1\/cookies\.txt$/,
+  '--user-agent': /^[\x20-\x7e]+$/,
+  '--impersonate': /^[a-z]+(-[\d.]+)?(:[a-z]+(-[\d.]+)?)?$/,
+  '--sleep-requests': /^[\d.]+$/,
+  '--sleep-interval': /^[\d.]+$/,
+  '--max-sleep-interval': /^[\d.]+$/,
+  '--extractor-args': /^(youtube|youtubetab|youtubepot-ytdlpd):[\w=,;.+%-]+$/,
   '--fragment-retries': /^\d+$/,
   '--extractor-retries': /^\d+$/,
   '--max-filesize': /^5000000$/,
-  '--playlist-items': /^1$/,
+  '--playlist-items': /^1(:50)?$/,
+  '--ies': /^default,-generic$/,
   '--match-filters': /^!is_live$/,
   '--format': /^[^\p{Cc}]+$/u,
   '--merge-output-format': /^(mp4|(mp4|mkv|webm)\/mkv)$/,
   '--download-sections': /^\*\d+(\.\d{1,3})?-(\d+(\.\d{1,3})?|inf)$/,
-  '--output': /^media\.%\(ext\)s$/,
+  '--output': /^(media(\.%\(autonumber\)d)?|subtitle:subs|thumbnail:thumb)\.%\(ext\)s$/,
+  '--sub-langs': /^[A-Za-z0-9]([\w-]|\\\.)*(,[A-Za-z0-9]([\w-]|\\\.)*)*$/,
+  '--sub-format': /^vtt\/srt\/ass\/ttml\/best$/,
+  '--convert-subs': /^(srt|vtt|ass|lrc)$/,
+  '--sponsorblock-remove': /^[a-z_]+(,[a-z_]+)*$/,
+  '--sponsorblock-mark': /^[a-z_]+(,[a-z_]+)*$/,
+  '--sponsorblock-api': /^https:\/\/sponsor\.example$/,
   '--progress-delta': /^[\d.]+$/,
   '--progress-template': /^download:c0ffeeprogress %\(progress\.\{[a-z_,]+\}\)j$/,
   '--print': /^(pre_process|before_dl|after_move):c0ffee(found|chosen|file) %\(\.\{[a-z_,]+\}\)j$/,
@@ -96,7 +139,7 @@ const optional = <T>(values: fc.Arbitrary<T>) => fc.option(values, { nil: undefi
 
 /** Bodies of every kind, good and bad. */
 const bodies = fc.record({
-  kind: fc.constantFrom(...TASK_KINDS),
+  kind: fc.constantFrom(...CORE_KINDS),
   body: fc.record({
     url: fc.oneof(
       {
@@ -133,10 +176,13 @@ function acceptedRequests(count: number): TaskRequest[] {
 const commandsOf = (request: TaskRequest) => {
   const options = optionsFor(request.url)
   return [
-    downloadArgs(options, request, null),
+    downloadArgs(options, request),
+    besideArgs(options, request, PLAIN_DOWNLOAD),
     infoArgs(options),
     infoArgs(options, selectorOf(request)),
-    firstInfoArgs(options, selectorOf(request)),
+    firstInfoArgs(options, request),
+    postArgs(options, { pictures: true, first: false }),
+    postArgs(options, { pictures: false, first: true }),
   ]
 }
 
@@ -156,9 +202,9 @@ describe('the arguments of yt-dlp, for any body that is accepted,', () => {
   test('mean to yt-dlp what they say: nothing but selector, section and container differs from one body to another', async () => {
     const parser = await YtDlpParser.find()
     const requests = acceptedRequests(150)
-    const argvs = requests.map((request) => downloadArgs(optionsFor(request.url), request, null))
+    const argvs = requests.map((request) => downloadArgs(optionsFor(request.url), request))
     const [plain, ...understood] = parser.understand([
-      downloadArgs(optionsFor('https://v.example/'), requestOf({ url: 'https://v.example/' }), null),
+      downloadArgs(optionsFor('https://v.example/'), requestOf({ url: 'https://v.example/' })),
       ...argvs,
     ])
     const mayDiffer = new Set([
@@ -179,6 +225,69 @@ describe('the arguments of yt-dlp, for any body that is accepted,', () => {
       )
       expect(differing.filter((name) => !mayDiffer.has(name))).toEqual([])
     }
+  })
+})
+
+/** What a site may say of a medium, and what a client may want of it, hostile words in both. */
+const wishes = fc.record({
+  kind: fc.constantFrom('video', 'audio', 'subtitles', 'thumbnail'),
+  clips: fc.constantFrom(
+    [],
+    [{ start: 1.23456, end: 2 }],
+    [
+      { start: null, end: 1e-7 },
+      { start: 5, end: null },
+    ],
+  ),
+  chapters: fc.option(fc.oneof(fc.constant('split' as const), fc.array(fc.constantFrom('a', '.*', '$(id)')))),
+  embed: fc.subarray([...EMBED_WISHES]),
+  write: fc.subarray([...WRITE_WISHES]),
+  subtitles: fc.record({
+    languages: fc.array(fc.oneof(word, fc.constantFrom('all', 'en', 'e.', '.*')), { minLength: 1, maxLength: 4 }),
+    automatic: fc.boolean(),
+    format: fc.option(fc.constantFrom(...SUBTITLE_FORMATS)),
+  }),
+  sponsorBlock: fc.option(
+    fc.record({
+      action: fc.constantFrom('remove', 'mark'),
+      categories: fc.subarray([...SPONSOR_CATEGORIES], { minLength: 1 }),
+    }),
+  ),
+})
+const tracks = fc.dictionary(
+  fc.oneof(word, fc.constantFrom('en', 'en.x', 'e_n-GB', 'all', '-de', '../x')),
+  fc.constant([]),
+)
+const media = fc.record({
+  duration: fc.constant(60),
+  chapters: fc.array(
+    fc.record({ start_time: fc.nat({ max: 59 }), end_time: fc.constant(60), title: fc.oneof(word, fc.constant('a')) }),
+  ),
+  subtitles: tracks,
+  automatic_captions: tracks,
+})
+
+describe('the arguments of yt-dlp, whatever a client wants of whatever a site has,', () => {
+  test('are ours', () => {
+    let planned = 0
+    fc.assert(
+      fc.property(wishes, media, (wish, medium) => {
+        const request = requestOf(wish)
+        let plan
+        try {
+          plan = planFetch(request, JSON.stringify(medium))
+        } catch {
+          return // nothing is called then
+        }
+        planned++
+        const download = { infoFile: null, plan, sponsorBlock: true }
+        const options = optionsFor(request.url)
+        expect(positionals(downloadArgs(options, request, download))).toEqual([request.url])
+        expect(positionals(besideArgs(options, request, download))).toEqual([request.url])
+      }),
+      { numRuns: 600 },
+    )
+    expect(planned).toBeGreaterThan(150)
   })
 })
 
@@ -205,7 +314,7 @@ describe('every call of yt-dlp', () => {
 })
 
 describe('a download', () => {
-  const argsOf = (more: Partial<TaskRequest>) => downloadArgs(optionsFor('https://v.example/'), requestOf(more), null)
+  const argsOf = (more: Partial<TaskRequest>) => downloadArgs(optionsFor('https://v.example/'), requestOf(more))
   const valueOf = (args: readonly string[], option: string) =>
     args.includes(option) ? args[args.indexOf(option) + 1] : undefined
 
@@ -214,9 +323,9 @@ describe('a download', () => {
     [{ start: null, end: 10.25 }, '*0-10.25'],
     [{ start: 90, end: null }, '*90-inf'],
   ])('of the part %j asks for the section %s', (clip, section) => {
-    expect(valueOf(argsOf({ clip }), '--download-sections')).toBe(section)
-    expect(argsOf({ clip })).not.toContain('--force-keyframes-at-cuts')
-    expect(argsOf({ clip, forceKeyframes: true })).toContain('--force-keyframes-at-cuts')
+    expect(valueOf(argsOf({ clips: [clip] }), '--download-sections')).toBe(section)
+    expect(argsOf({ clips: [clip] })).not.toContain('--force-keyframes-at-cuts')
+    expect(argsOf({ clips: [clip], forceKeyframes: true })).toContain('--force-keyframes-at-cuts')
   })
 
   test('of the whole asks for no section and for no exact cuts', () => {
@@ -236,9 +345,62 @@ describe('a download', () => {
   })
 
   test('that has an info file takes that in the place of the address', () => {
-    const args = downloadArgs(optionsFor('https://v.example/'), requestOf(), '/job/info.json')
+    const args = downloadArgs(optionsFor('https://v.example/'), requestOf(), {
+      ...PLAIN_DOWNLOAD,
+      infoFile: '/job/info.json',
+    })
     expect(args.slice(-2)).toEqual(['--load-info-json', '/job/info.json'])
     expect(args).not.toContain('https://v.example/')
     expect(args).not.toContain('--')
+  })
+})
+
+describe('the arguments of gallery-dl', () => {
+  test('take nothing from the machine, and have the address behind all options', () => {
+    const args = galleryArgs('https://x.com/u/status/1', '/work/a.1/cookies.txt')
+    expect(args.slice(0, 3)).toEqual(['--config-ignore', '--no-input', '--no-colors'])
+    expect(args.slice(-3)).toEqual(['--resolve-json', '--', 'https://x.com/u/status/1'])
+    expect(args.join(' ')).toContain('--cookies /work/a.1/cookies.txt')
+    expect(args.join(' ')).toContain('--option output.num-to-str=true')
+    expect(galleryArgs('https://x.com/u/status/1', null)).not.toContain('--cookies')
+  })
+})
+
+describe('a call with cookies and a preset', () => {
+  const preset: SitePreset = {
+    name: 'home',
+    sites: ['youtube.com'],
+    isDefault: true,
+    proxy: 'socks5://user:pass@proxy.example',
+    userAgent: '--exec=id; "Preset"/1.0',
+    impersonate: 'chrome-131:macos-14',
+    poTokenProvider: 'http://127.0.0.1:4416/a;b,c',
+    sleepRequests: 1.5,
+    sleepInterval: [0, 8],
+    extractorArgs: { youtube: { player_client: ['default', '-web'], po_token: ['mweb.gvs+aB-_=='] } },
+  }
+  const site: SiteAccess = { cookieFile: '/work/a.1/cookies.txt', preset, scope: 'x' }
+
+  test('says so in the same grammar, and means that to yt-dlp', async () => {
+    const options = { ...optionsFor('https://v.example/'), site }
+    expect(positionals(infoArgs(options))).toEqual(['https://v.example/'])
+    expect(infoArgs(options).join(' ')).not.toContain('proxy.example')
+    const parser = await YtDlpParser.find()
+    const [understood] = parser.understand([
+      infoArgs(options).filter((arg) => !/^(--impersonate|chrome-.*)$/.test(arg)),
+    ])
+    expect(understood?.error).toBeUndefined()
+    expect(understood?.params).toMatchObject({
+      cookiefile: '/work/a.1/cookies.txt',
+      sleep_interval_requests: 1.5,
+      sleep_interval: 0,
+      max_sleep_interval: 8,
+      extractor_args: {
+        youtube: { player_client: ['default', '-web'], po_token: ['mweb.gvs+aB-_=='] },
+        'youtubepot-ytdlpd': { base_url: ['http%3A%2F%2F127.0.0.1%3A4416%2Fa%3Bb%2Cc'] },
+      },
+      http_headers: { 'User-Agent': '--exec=id; "Preset"/1.0' },
+      proxy: OPTIONS.proxyUrl,
+    })
   })
 })

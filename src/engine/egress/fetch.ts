@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { isNativeError } from 'node:util/types'
 import type { ProxyAgent } from 'undici'
 import { TaskError, type TaskErrorCode } from '../../domain/errors.ts'
@@ -20,6 +21,8 @@ export type EgressFetchOptions = Readonly<{
   redirect?: 'follow' | 'manual'
   /** Whose budget and credentials to use; without one the request has a lane of its own. */
   lane?: EgressLane
+  /** Why a URL, of a redirect too, may not be asked for, null when it may; judged besides the policy. */
+  refuse?: (url: URL) => string | null
 }>
 
 /** The answer, read to its end. */
@@ -37,7 +40,18 @@ export type EgressResponse = Readonly<{
 /** The daemon's own requests. Rejects with TaskError: egress_denied, dns, tls_error, network, too_large, cancelled. */
 export type EgressFetch = (url: string, options?: EgressFetchOptions) => Promise<EgressResponse>
 
+/** The answer as it comes: a body that nobody reads waits at its host. */
+export type EgressStream = Readonly<{ url: string; status: number; headers: Headers; body: Readable }>
+
+/**
+ * Like `EgressFetch`, but the body is handed over while it comes; `timeoutMs` is for its head.
+ * `maxBytes` bounds everything that is received. Whoever has the body reads it to its end or destroys it.
+ */
+export type EgressOpen = (url: string, options?: EgressFetchOptions) => Promise<EgressStream>
+
 const TIMEOUT_MS = 30_000
+/** A player that pauses takes nothing for a while. */
+const SILENCE_MS = 300_000
 const MAX_BYTES = 8 * 2 ** 20
 const MAX_REDIRECTS = 5
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
@@ -49,18 +63,13 @@ const loadUndici = () => import('undici')
 export function createEgressFetch(egress: Pick<Egress, 'open' | 'policy' | 'ca'>): EgressFetch {
   return async (url, options = {}) => {
     const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-    const { ProxyAgent } = await loadUndici()
     const lane = options.lane ?? egress.open({ label: 'fetch', maxBytes: null, idleMs: timeoutMs })
-    const agent = new ProxyAgent({
-      uri: lane.proxyUrl,
-      allowH2: false,
-      connectTimeout: timeoutMs,
-      ...(egress.ca === null ? {} : { requestTls: { ca: egress.ca } }),
-    })
+    const agent = await openAgent(egress, lane, timeoutMs)
     const late = AbortSignal.timeout(timeoutMs)
     const signal = options.signal === undefined ? late : AbortSignal.any([late, options.signal])
     try {
-      return await follow({ url, agent, lane, signal, checkUrl: egress.policy.checkUrl }, options)
+      const journey = { url, agent, lane, signal, checkUrl: egress.policy.checkUrl }
+      return await readAll(await follow(journey, options), options.maxBytes ?? MAX_BYTES)
     } catch (error) {
       throw translate(error, options.signal, late)
     } finally {
@@ -68,6 +77,42 @@ export function createEgressFetch(egress: Pick<Egress, 'open' | 'policy' | 'ca'>
       if (options.lane === undefined) lane.revoke()
     }
   }
+}
+
+/** As `createEgressFetch`, for bodies of any size. */
+export function createEgressOpen(egress: Pick<Egress, 'open' | 'policy' | 'ca'>): EgressOpen {
+  return async (url, options = {}) => {
+    const { timeoutMs = TIMEOUT_MS, maxBytes = null } = options
+    const lane = options.lane ?? egress.open({ label: 'stream', maxBytes, idleMs: SILENCE_MS })
+    const agent = await openAgent(egress, lane, timeoutMs)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), timeoutMs)
+    const close = () => {
+      if (options.lane === undefined) lane.revoke()
+      return agent.destroy()
+    }
+    const signal = options.signal === undefined ? late.signal : AbortSignal.any([late.signal, options.signal])
+    try {
+      const stream = await follow({ url, agent, lane, signal, checkUrl: egress.policy.checkUrl }, options)
+      stream.body.once('close', () => void close())
+      return stream
+    } catch (error) {
+      await close()
+      throw translate(error, options.signal, late.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+async function openAgent(egress: Pick<Egress, 'ca'>, lane: EgressLane, timeoutMs: number): Promise<ProxyAgent> {
+  const { ProxyAgent } = await loadUndici()
+  return new ProxyAgent({
+    uri: lane.proxyUrl,
+    allowH2: false,
+    connectTimeout: timeoutMs,
+    ...(egress.ca === null ? {} : { requestTls: { ca: egress.ca } }),
+  })
 }
 
 type Journey = Readonly<{
@@ -78,15 +123,18 @@ type Journey = Readonly<{
   checkUrl: Egress['policy']['checkUrl']
 }>
 
-async function follow(journey: Journey, options: EgressFetchOptions): Promise<EgressResponse> {
+async function follow(journey: Journey, options: EgressFetchOptions): Promise<EgressStream> {
   let next = options
   let url = journey.url
   for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
     const verdict = journey.checkUrl(url)
     if (!verdict.ok) throw new TaskError('egress_denied', verdict.reason)
+    const why = options.refuse?.(verdict.url) ?? null
+    if (why !== null) throw new TaskError('egress_denied', why)
     const response = await ask(verdict.url, journey, next)
     const location = response.headers.get('location')
     if (options.redirect === 'manual' || !REDIRECTS.has(response.status) || location === null) return response
+    response.body.destroy()
     const target = URL.parse(location, verdict.url.href)
     if (target === null) throw new TaskError('network', 'the redirect cannot be read')
     next = afterRedirect(next, response.status, target.origin === verdict.url.origin)
@@ -111,7 +159,7 @@ function afterRedirect(options: EgressFetchOptions, status: number, isSameOrigin
   }
 }
 
-async function ask(url: URL, journey: Journey, options: EgressFetchOptions): Promise<EgressResponse> {
+async function ask(url: URL, journey: Journey, options: EgressFetchOptions): Promise<EgressStream> {
   const { lane, agent, signal } = journey
   const denialsBefore = lane.denials.length
   try {
@@ -123,18 +171,14 @@ async function ask(url: URL, journey: Journey, options: EgressFetchOptions): Pro
       body: options.body ?? null,
       signal,
     })
+    answer.body.on('error', () => undefined) // told to whoever reads it; nobody may be reading
     const headers = new Headers()
     for (const [name, value] of Object.entries(answer.headers)) {
       for (const each of [value ?? []].flat()) headers.append(name, each)
     }
     const refusal = headers.get('x-egress-denied') ?? headers.get('x-egress-error')
     if (refusal !== null) throw new TaskError(refusalCode(refusal), `the host cannot be fetched from: ${refusal}`)
-    const body = await readBody(answer.body, options.maxBytes ?? MAX_BYTES)
-    const bytes = (): Buffer => {
-      if (body === null) throw new TaskError('too_large', 'the answer is too large')
-      return body
-    }
-    return { url: url.href, status: answer.statusCode, headers, bytes, text: () => bytes().toString('utf8') }
+    return { url: url.href, status: answer.statusCode, headers, body: answer.body }
   } catch (error) {
     const host = canonicalHost(hostOfUrl(url) ?? '')
     const denial = lane.denials.slice(denialsBefore).find((each) => each.host === host)
@@ -142,6 +186,15 @@ async function ask(url: URL, journey: Journey, options: EgressFetchOptions): Pro
     const code = denial.reason === 'dns' ? 'dns' : 'egress_denied'
     throw new TaskError(code, `${denial.host} is ${describeDenial(denial.reason)}`, { cause: error })
   }
+}
+
+async function readAll({ body, ...head }: EgressStream, maxBytes: number): Promise<EgressResponse> {
+  const read = await readBody(body, maxBytes)
+  const bytes = (): Buffer => {
+    if (read === null) throw new TaskError('too_large', 'the answer is too large')
+    return read
+  }
+  return { ...head, bytes, text: () => bytes().toString('utf8') }
 }
 
 /** Null when there is more than `maxBytes` of it; the rest is not waited for. */

@@ -1,7 +1,15 @@
 export { createEgress, type Egress, type EgressOptions, type EgressStats } from './egress.ts'
 export { EgressError } from './error.ts'
-export { createEgressFetch, type EgressFetch, type EgressFetchOptions, type EgressResponse } from './fetch.ts'
-export type { EgressLane, LaneFailure, LaneOptions } from './lane.ts'
+export {
+  createEgressFetch,
+  createEgressOpen,
+  type EgressFetch,
+  type EgressFetchOptions,
+  type EgressOpen,
+  type EgressResponse,
+  type EgressStream,
+} from './fetch.ts'
+export type { EgressLane, LaneFailure, LaneOptions, LaneRoute } from './lane.ts'
 export {
   createPolicy,
   describeDenial,

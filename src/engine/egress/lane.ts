@@ -3,6 +3,14 @@ import type { RequestListener } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Denial } from './policy.ts'
 
+/** Where a lane's connections go besides, or in the place of, the usual. */
+export type LaneRoute = Readonly<{
+  /** A proxy in the place of PROXY_URL, as that is written; null = as usual. */
+  upstream: string | null
+  /** What it may reach directly whatever the policy says of its address, `host:port`; never a port of ours. */
+  open: readonly string[]
+}>
+
 /** Whose lane it is, and its bounds. */
 export type LaneOptions = Readonly<{
   /** Who the lane belongs to, for logs. */
@@ -11,6 +19,8 @@ export type LaneOptions = Readonly<{
   maxBytes: number | null
   /** How long a connection may stay silent before it is cut. */
   idleMs: number
+  /** Left out = as all others. */
+  route?: LaneRoute
   /** Hosts that the proxy answers itself, by plain http only. */
   virtualHosts?: Readonly<Record<string, RequestListener>>
 }>

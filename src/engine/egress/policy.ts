@@ -29,6 +29,8 @@ export type EgressPolicy = {
   resolve: (host: string, port: number) => Promise<Resolution>
   /** What the operator opened is reached directly; everything else that is not local by its spelling goes upstream. */
   resolveBehindUpstream: (host: string, port: number) => Promise<UpstreamRoute>
+  /** As `resolve` for a host that was opened for this connection by name: all that stays closed are our own ports. */
+  resolveOpened: (host: string, port: number) => Promise<Resolution>
   /** Adds a port of ours that nobody may reach on any of our own addresses. */
   reservePort: (port: number) => void
 }
@@ -50,6 +52,9 @@ const LOCAL_NAME = /(?:^|\.)(?:localhost|local|localdomain|internal|intranet|lan
 const LOOPBACK = ['127.0.0.1', '::1']
 const MAX_URL_LENGTH = 4_096
 
+/** A host ends there for us and for browsers, but not for Python: the two would go to different places. */
+const HOST_WITH_BACKSLASH = /^[^/?#]*(?:\/\/[^/?#]*)?\\/
+
 /** Throws when an entry of `allow` cannot be read. */
 export function createPolicy(options: PolicyOptions): EgressPolicy {
   const allowed = createAllowList(options.allow)
@@ -57,13 +62,13 @@ export function createPolicy(options: PolicyOptions): EgressPolicy {
   const lookup = options.lookup ?? lookupAddresses
   const judge = createJudge(options, allowed, reserved)
 
-  const resolve = async (text: string, port: number): Promise<Resolution> => {
+  const resolve = async (text: string, port: number, isOpened = false): Promise<Resolution> => {
     const host = canonicalHost(text)
     const deny = (reason: DenialReason, address: string | null = null): Resolution => ({
       denial: { host: host ?? text.slice(0, 253), port, address, reason },
     })
     if (host === null) return deny('bad_host')
-    const named = allowed.hasName(host)
+    const named = isOpened || allowed.hasName(host)
     if (isLocalhost(host)) {
       const open = LOOPBACK.filter((address) => judge(address, port, named) === null)
       if (open.length > 0) return { addresses: open }
@@ -80,7 +85,8 @@ export function createPolicy(options: PolicyOptions): EgressPolicy {
 
   return {
     checkUrl: (text) => checkUrl(text, allowed, judge),
-    resolve,
+    resolve: (text, port) => resolve(text, port),
+    resolveOpened: (text, port) => resolve(text, port, true),
     resolveBehindUpstream: async (text, port) => {
       const host = canonicalHost(text)
       if (host === null) return resolve(text, port)
@@ -95,6 +101,8 @@ export function createPolicy(options: PolicyOptions): EgressPolicy {
       if (isLocal && !options.allowPrivate) {
         return { denial: { host, port, address: null, reason: 'local_name' } }
       }
+      if (isReservedPort(port) && !options.allowPrivate)
+        return { denial: { host, port, address: null, reason: 'port' } }
       return 'upstream'
     },
     reservePort: (port) => void reserved.add(port),
@@ -125,18 +133,24 @@ function createJudge(options: PolicyOptions, allowed: AllowList, reserved: Reado
 function checkUrl(text: string, allowed: AllowList, judge: Judge): UrlVerdict {
   const refuse = (reason: string): UrlVerdict => ({ ok: false, reason })
   const url = URL.parse(text)
-  const host = url === null ? null : hostOfUrl(url)
-  if (Math.max(text.length, url?.href.length ?? 0) > MAX_URL_LENGTH) {
-    return refuse(`the URL is longer than ${MAX_URL_LENGTH} characters`)
-  }
-  if (/\p{Cc}/u.test(text)) return refuse('the URL contains control characters')
-  if (url === null) return refuse('the URL cannot be read')
+  const fault = faultOfText(text, url)
+  if (url === null || fault !== null) return refuse(fault ?? 'the URL cannot be read')
+  const host = hostOfUrl(url)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('only http and https URLs are supported')
   if (host === null) return refuse('the URL has no valid host')
   if (url.username !== '' || url.password !== '') return refuse('the URL contains a user name or password')
   if (/__youtubedl_smuggle/i.test(text)) return refuse('the URL carries internal data of yt-dlp')
   const reason = judgeKnown({ url, host }, allowed, judge)
   return reason === null ? { ok: true, url } : refuse(`the URL points to ${describeDenial(reason)}`)
+}
+
+/** What is wrong with the letters themselves, whatever they lead to; null when nothing is. */
+function faultOfText(text: string, url: URL | null): string | null {
+  if (Math.max(text.length, url?.href.length ?? 0) > MAX_URL_LENGTH) {
+    return `the URL is longer than ${MAX_URL_LENGTH} characters`
+  }
+  if (/\p{Cc}/u.test(text)) return 'the URL contains control characters'
+  return HOST_WITH_BACKSLASH.test(text) ? 'the URL cannot be read' : null
 }
 
 /** Below 1024 live mail, shells and databases; the web has two ports there. */

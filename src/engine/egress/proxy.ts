@@ -146,7 +146,7 @@ type Wanted = Readonly<{ target: Target; use: 'plain' | 'tunnel'; signal: AbortS
 async function open(options: ProxyOptions, lane: Lane, wanted: Wanted): Promise<Connection | Refusal> {
   const { target, use, signal } = wanted
   try {
-    const outcome = await options.router(target, use, signal)
+    const outcome = await options.router(target, use, { signal, route: lane.options.route })
     if (!('denial' in outcome)) {
       options.onConnection()
       return outcome

@@ -1,10 +1,12 @@
 import { dial } from './dial.ts'
 import type { BufferPool, Origin } from './origin.ts'
 import type { Denial, EgressPolicy } from './policy.ts'
-import type { Target } from './target.ts'
+import type { LaneRoute } from './lane.ts'
+import { authorityOf, type Target } from './target.ts'
 import {
   connectUpstreamPlain,
   connectUpstreamTunnel,
+  parseUpstream,
   upstreamAuthorization,
   type Upstream,
   type UpstreamContext,
@@ -20,31 +22,45 @@ export type Connection = Readonly<{
 export type Router = (
   target: Target,
   use: 'tunnel' | 'plain',
-  signal: AbortSignal,
+  by: Readonly<{ signal: AbortSignal; route: LaneRoute | undefined }>,
 ) => Promise<Connection | Readonly<{ denial: Denial }>>
 
 const CONNECT_TIMEOUT_MS = 20_000
 
-/** Everything the operator did not open goes by `upstream`, where there is one. `ca`: see `UpstreamContext`. */
+/**
+ * Everything the operator did not open goes by `upstream`, or by the one of the lane, where there is one. `ca`: see
+ * `UpstreamContext`.
+ */
 export function createRouter(policy: EgressPolicy, upstream: Upstream | null, ca: string | null): Router {
   const buffers: BufferPool = []
-  const timeoutMs = CONNECT_TIMEOUT_MS
-  const context: UpstreamContext | null = upstream === null ? null : { upstream, ca, timeoutMs, buffers }
-  return async (target, use, signal) => {
-    const route =
-      context === null
-        ? await policy.resolve(target.host, target.port)
-        : await policy.resolveBehindUpstream(target.host, target.port)
+  const contextOf = (proxy: Upstream | null): UpstreamContext | null =>
+    proxy === null ? null : { upstream: proxy, ca, timeoutMs: CONNECT_TIMEOUT_MS, buffers }
+  const usual = contextOf(upstream)
+  return async (target, use, { signal, route: own }) => {
+    const isOpened = own?.open.includes(authorityOf(target)) === true
+    const context = own === undefined || own.upstream === null ? usual : contextOf(parseUpstream(own.upstream))
+    const route = await (isOpened
+      ? policy.resolveOpened(target.host, target.port)
+      : context === null
+        ? policy.resolve(target.host, target.port)
+        : policy.resolveBehindUpstream(target.host, target.port))
     if (route !== 'upstream') {
       if ('denial' in route) return route
       const { addresses } = route
-      const origin = await dial({ addresses, port: target.port, timeoutMs, signal, buffers })
+      const origin = await dial({ addresses, port: target.port, timeoutMs: CONNECT_TIMEOUT_MS, signal, buffers })
       return { origin, proxyForm: null }
     }
     if (context === null) throw new Error('there is no upstream')
-    if (use === 'tunnel') return { origin: await connectUpstreamTunnel(context, target, signal), proxyForm: null }
-    const origin = await connectUpstreamPlain(context, target, signal)
-    const isHttp = context.upstream.kind !== 'socks'
-    return { origin, proxyForm: isHttp ? { authorization: upstreamAuthorization(context.upstream) } : null }
+    return connectBehind(context, { target, use, signal })
   }
+}
+
+async function connectBehind(
+  context: UpstreamContext,
+  { target, use, signal }: Readonly<{ target: Target; use: 'tunnel' | 'plain'; signal: AbortSignal }>,
+): Promise<Connection> {
+  if (use === 'tunnel') return { origin: await connectUpstreamTunnel(context, target, signal), proxyForm: null }
+  const origin = await connectUpstreamPlain(context, target, signal)
+  const isHttp = context.upstream.kind !== 'socks'
+  return { origin, proxyForm: isHttp ? { authorization: upstreamAuthorization(context.upstream) } : null }
 }

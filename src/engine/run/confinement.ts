@@ -61,12 +61,20 @@ export function portOf(proxyUrl: string): number {
 
 /** The programs themselves, where their links lead, and the libraries that come beside them. */
 function toolPaths(tools: Tools): string[] {
-  const modulePath = tools.ytDlp.python?.modulePath ?? null
-  const programs = [tools.ffmpeg.path, tools.ffprobe.path, tools.nodePath, ...tools.ytDlp.command].map(resolveLinks)
+  const modules = [tools.ytDlp.python?.modulePath, tools.galleryDl?.modulePath].filter(
+    (folder) => typeof folder === 'string',
+  )
+  const others = [
+    tools.ffmpeg.path,
+    tools.ffprobe.path,
+    tools.nodePath,
+    ...(tools.galleryDl ? [tools.galleryDl.path] : []),
+  ]
+  const programs = [...others, ...tools.ytDlp.command].map(resolveLinks)
   const libraries = programs
     .filter((path) => dirname(path).endsWith('/bin'))
     .map((path) => join(dirname(path), '../lib'))
-  return [...programs, ...libraries.filter(existsSync), ...(modulePath === null ? [] : [modulePath])]
+  return [...programs, ...libraries.filter(existsSync), ...modules]
 }
 
 function resolveLinks(path: string): string {

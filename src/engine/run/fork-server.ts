@@ -80,6 +80,15 @@ class ForkServer implements ToolRunner {
     return this.#sandbox
   }
 
+  get runs(): number {
+    return this.#runs.size
+  }
+
+  isWell(): boolean {
+    if (!this.#current) this.#restart()
+    return this.#current?.server.alive ?? false
+  }
+
   /** The first start, which has to succeed. */
   begin(): Promise<void> {
     return this.#start()

@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import type { ToolLimits, ToolRun } from '../tool.ts'
 import type { Tools } from '../tools.ts'
 import { confinementOf, type Confinement } from './confinement.ts'
+import { LaunchError } from './supervise.ts'
 import { PLUGINS_DIR, SOLVER_LIBRARIES, WRAPPERS_DIR } from './places.ts'
 
 /** What a launcher is told to do: the whole of one run, as the Python side reads it. */
@@ -59,6 +60,7 @@ export function standingOptions(tools: Tools): readonly string[] {
 }
 
 function commandOf(tools: Tools, run: ToolRun, style: JobStyle): Pick<Job, 'command' | 'stdin'> {
+  if (run.tool === 'gallery-dl') return galleryCommand(tools, run.args)
   if (run.tool !== 'yt-dlp') return { command: [posix.join(WRAPPERS_DIR, run.tool), ...run.args], stdin: null }
   const args = withPlugins([...standingOptions(tools), ...run.args])
   if (style === 'call') return { command: ['yt-dlp', ...args], stdin: null }
@@ -66,6 +68,15 @@ function commandOf(tools: Tools, run: ToolRun, style: JobStyle): Pick<Job, 'comm
     command: [...tools.ytDlp.command, '--ignore-config', '--config-locations', '-'],
     stdin: toConfigText(args),
   }
+}
+
+/** What follows `--` comes from its standard input, where no process list shows it. */
+function galleryCommand({ galleryDl }: Tools, args: readonly string[]): Pick<Job, 'command' | 'stdin'> {
+  if (galleryDl === null) throw new LaunchError('there is no gallery-dl')
+  const separator = args.indexOf('--')
+  const options = separator === -1 ? args : [...args.slice(0, separator), '--input-file', '-']
+  const stdin = separator === -1 ? null : args.slice(separator + 1).join('\n')
+  return { command: [galleryDl.path, ...options], stdin }
 }
 
 /** Our own plug-ins, behind the option that forbids all others: it clears what comes before it. */
@@ -112,7 +123,8 @@ export function baseEnvironment({ tools, instance }: Pick<Installation, 'tools' 
 
 function environmentOf(installation: Installation, run: ToolRun): Record<string, string> {
   const env = { ...baseEnvironment(installation), HOME: run.workDir, TMPDIR: run.workDir, YTDLPD_JOB: run.label }
-  const modulePath = installation.tools.ytDlp.python?.modulePath ?? null
+  const { ytDlp, galleryDl } = installation.tools
+  const modulePath = (run.tool === 'gallery-dl' ? galleryDl?.modulePath : ytDlp.python?.modulePath) ?? null
   return {
     ...env,
     ...(modulePath === null ? {} : { PYTHONPATH: modulePath }),

@@ -11,6 +11,10 @@ export class OpenRuns {
     return this.#closing.signal
   }
 
+  get size(): number {
+    return this.#running.size
+  }
+
   /** Runs what `launch` starts to its end, as `supervise` does; `close` is one more reason to stop. */
   async run(run: ToolRun, launch: () => Promise<Launched>): Promise<ToolExit> {
     const ending = supervise({ ...run, signal: AbortSignal.any([run.signal, this.closing]) }, launch)

@@ -38,6 +38,14 @@ class Processes implements ToolRunner {
     this.sandbox = state
   }
 
+  get runs(): number {
+    return this.#runs.size
+  }
+
+  isWell(): boolean {
+    return true
+  }
+
   run(run: ToolRun): Promise<ToolExit> {
     return this.#runs.run(run, () => launchProcess(this.#python, buildJob(this.#installation, run, 'process')))
   }

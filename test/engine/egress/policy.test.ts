@@ -44,7 +44,7 @@ describe('checkUrl', () => {
   test.each([
     ['http://user@example.com/', /user name or password/],
     ['http://example.com@127.0.0.1/', /user name or password/],
-    ['http://127.0.0.1:80\\@example.com/', /public internet/],
+    ['http://127.0.0.1:80\\@example.com/', /cannot be read/],
     ['http:/\\/127.0.0.1/', /public internet/],
     ['ftp://example.com/a', /only http and https/],
     ['file:///etc/passwd', /only http and https/],
@@ -59,6 +59,9 @@ describe('checkUrl', () => {
     ['', /cannot be read/],
     ['http://', /cannot be read/],
     ['http://example.com/a\nb', /control characters/],
+    [String.raw`https://example.com\@other.example/`, /cannot be read/],
+    [String.raw`https://example.com\.other.example/`, /cannot be read/],
+    [String.raw`https:\\example.com/`, /cannot be read/],
     ['http://example.com/\0', /control characters/],
     ['http://example.com/\u0085', /control characters/],
     [`http://example.com/${'a'.repeat(4_096)}`, /longer than 4096/],
@@ -206,6 +209,11 @@ describe('behind an upstream proxy', () => {
       expect(route).toMatchObject({ denial: { reason: expect.stringMatching(/^(private_address|local_name)$/) } })
     },
   )
+
+  test('denies the ports of other services than the web', async () => {
+    const route = await policyWith({ lookup }).resolveBehindUpstream('any.example', 25)
+    expect(route).toMatchObject({ denial: { reason: 'port' } })
+  })
 
   test('what EGRESS_ALLOW opens is reached directly', async () => {
     const policy = policyWith({ allow: ['inside.example', '10.9.0.0/16'] })

@@ -13,6 +13,8 @@ function runnerWith(proxyFor: (run: ToolRun) => string): ToolRunner {
     },
     sandbox: { landlock: false, namespaces: false, network: 'open' },
     mode: 'processes',
+    runs: 0,
+    isWell: () => true,
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
