@@ -4,7 +4,7 @@ import { KeyStore } from '../../src/db/key-store.ts'
 import { openStore } from '../../src/db/open.ts'
 import { Refusal } from '../../src/domain/errors.ts'
 import type { ApiKey } from '../../src/domain/key.ts'
-import { PERMISSIONS } from '../../src/domain/permissions.ts'
+import { CORE_PERMISSIONS, PERMISSIONS } from '../../src/domain/permissions.ts'
 import { Keys } from '../../src/keys/keys.ts'
 import { openSeal } from '../../src/keys/seal.ts'
 import { tempDir } from '../support/temp-dir.ts'
@@ -71,6 +71,52 @@ describe('the first key', () => {
     await at.keys.create(at.keys.require('second').key, 'admin', ['create_key'])
     await at.keys.ensureAdmin('configured-admin-value')
     expect(at.keys.require('admin').key.permissions).toEqual([...PERMISSIONS])
+  })
+})
+
+describe('the key admin of an earlier version', () => {
+  test('gets what there was not then, and keeps its value', async () => {
+    await using dir = tempDir()
+    await using store = await openStore(dir.path)
+    const open = () => Keys.open(new KeyStore(store.db), openSeal(dir.path))
+    const old = await open()
+    await old.adopt('admin', 'value-of-the-earlier-version', CORE_PERMISSIONS)
+    const keys = await open()
+    expect(await keys.ensureAdmin(null)).toBeNull()
+    expect(keys.authenticate('value-of-the-earlier-version')?.permissions).toEqual([...PERMISSIONS])
+    expect((await open()).require('admin').key.permissions).toEqual([...PERMISSIONS])
+  })
+
+  test('stays as it is where it was given less on purpose', async () => {
+    await using dir = tempDir()
+    await using store = await openStore(dir.path)
+    const keys = await Keys.open(new KeyStore(store.db), openSeal(dir.path))
+    await keys.adopt('admin', 'value-of-the-earlier-version', ['create_key', 'get_video'])
+    expect(await keys.ensureAdmin(null)).toBeNull()
+    expect(keys.require('admin').key.permissions).toEqual(['create_key', 'get_video'])
+  })
+
+  test('comes back where it was switched off or has expired, if its value is configured', async () => {
+    await using at = await install()
+    const second = await at.keys.create(at.admin, 'second', [...PERMISSIONS])
+    await at.keys.setDisabled(at.admin, at.admin.id, true)
+    expect(at.keys.requireId(at.admin.id).disabledAt).not.toBeNull()
+    await at.keys.ensureAdmin('configured-admin-value')
+    expect(at.keys.requireId(at.admin.id).disabledAt).toBeNull()
+    expect(at.keys.authenticate(second.value)?.name).toBe('second')
+  })
+})
+
+describe('the time of last use', () => {
+  test('is known at once, written in time and read again after a restart', async () => {
+    await using at = await install()
+    expect(at.keys.lastUsedAt(at.admin.id)).toBeNull()
+    at.keys.touch(at.admin.id)
+    const usedAt = at.keys.lastUsedAt(at.admin.id)
+    expect(usedAt).toBeGreaterThan(Date.now() - 10_000)
+    await at.keys[Symbol.asyncDispose]()
+    const again = await at.reopen()
+    expect(again.lastUsedAt(at.admin.id)).toBe(usedAt)
   })
 })
 
