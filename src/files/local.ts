@@ -3,6 +3,12 @@ import path from 'node:path'
 
 const WORK_DIR = '.work'
 
+/** Beside a task's own files, in no list of them: a picture that was made when somebody asked for it. */
+export const MADE_THUMBNAIL = '.thumbnail.jpg'
+
+/** No attempt has this number. */
+const MAKING = 0
+
 /** What a task id looks like; folders of any other name are not ours and are never touched. */
 const TASK_ID = /^[A-Za-z0-9]{16}$/
 const WORK_NAME = /^([A-Za-z0-9]{16})\.(\d+)$/
@@ -63,6 +69,32 @@ export class LocalFiles {
     return { name, size }
   }
 
+  /**
+   * Adds the file that `make` leaves in the folder it is given, under a name that begins with a dot, beside the task's own.
+   * False when it made none, or the task is gone meanwhile. What a crash leaves is swept like the work of an attempt.
+   */
+  async addHidden(
+    taskId: string,
+    name: typeof MADE_THUMBNAIL,
+    make: (workDir: string) => Promise<string | null>,
+  ): Promise<boolean> {
+    const work = `${taskId}.${MAKING}`
+    const workDir = path.join(this.#workRoot, work)
+    try {
+      await fs.mkdir(workDir, { recursive: true, mode: 0o700 })
+      const made = await make(workDir)
+      if (made === null) return false
+      await fs.rename(made, this.pathOf(taskId, name))
+      return true
+    } catch (error) {
+      const isGone = !(await exists(path.join(this.root, taskId)))
+      if (isGone) return false // removed meanwhile
+      throw error
+    } finally {
+      await this.#removeWork(work)
+    }
+  }
+
   /** Removes everything of a task; a file that is being read is read to its end. */
   async remove(taskId: string): Promise<void> {
     await fs.rm(path.join(this.root, taskId), { recursive: true, force: true })
@@ -86,6 +118,12 @@ export class LocalFiles {
     return (await fs.readdir(this.#workRoot)).flatMap((name) => WORK_NAME.exec(name)?.[1] ?? [])
   }
 
+  /** The work folders there are. */
+  async workDirs(): Promise<string[]> {
+    const names = await fs.readdir(this.#workRoot)
+    return names.filter((name) => WORK_NAME.test(name)).map((name) => path.join(this.#workRoot, name))
+  }
+
   /** Bytes that may still be written where the files live. */
   async freeBytes(): Promise<number> {
     const stat = await fs.statfs(this.root)
@@ -100,6 +138,12 @@ export class LocalFiles {
     await fs.rm(path.join(this.#workRoot, name), { recursive: true, force: true })
   }
 }
+
+const exists = (file: string): Promise<boolean> =>
+  fs.access(file).then(
+    () => true,
+    () => false, // not there, or not readable
+  )
 
 const attemptOf = (name: string) => Number(WORK_NAME.exec(name)?.[2] ?? 0)
 

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { isTaskId, LocalFiles } from '../../src/files/local.ts'
+import { isTaskId, LocalFiles, MADE_THUMBNAIL } from '../../src/files/local.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 const ID = 'abcdefgh12345678'
@@ -180,4 +180,37 @@ test('a new attempt begins without what one before it had published and nobody r
   await at.files.publish(ID, path.join(dir, 'media.mp4'), 'video.mp4')
   await at.files.openWork(ID, 2)
   expect(await at.files.sizeOf(ID, 'video.mp4')).toBeNull()
+})
+
+describe('a file beside a task’s own', () => {
+  const published = async (at: Folder) => {
+    const dir = await at.files.openWork(ID, 1)
+    write(path.join(dir, 'a'), 'video')
+    await at.files.publish(ID, path.join(dir, 'a'), 'video.mp4')
+    await at.files.removeWork(ID)
+  }
+  const make = (text: string) => (workDir: string) => {
+    write(path.join(workDir, 'made.jpg'), text)
+    return Promise.resolve(path.join(workDir, 'made.jpg'))
+  }
+
+  test('is added without touching them, and goes with them', async () => {
+    await using at = await openFolder()
+    await published(at)
+    await expect(at.files.addHidden(ID, MADE_THUMBNAIL, make('picture'))).resolves.toBe(true)
+    expect(fs.readdirSync(path.join(at.root, ID)).toSorted()).toEqual([MADE_THUMBNAIL, 'video.mp4'])
+    expect(fs.readdirSync(at.work)).toEqual([])
+    await at.files.remove(ID)
+    expect(fs.readdirSync(at.root)).toEqual(['.work'])
+  })
+
+  test('leaves nothing where none was made, where making it failed, and where the task is gone', async () => {
+    await using at = await openFolder()
+    await expect(at.files.addHidden(ID, MADE_THUMBNAIL, make('picture'))).resolves.toBe(false)
+    await published(at)
+    await expect(at.files.addHidden(ID, MADE_THUMBNAIL, () => Promise.resolve(null))).resolves.toBe(false)
+    await expect(at.files.addHidden(ID, MADE_THUMBNAIL, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(fs.readdirSync(at.work)).toEqual([])
+    expect(fs.readdirSync(path.join(at.root, ID))).toEqual(['video.mp4'])
+  })
 })
