@@ -1,55 +1,33 @@
 import type { ClaimedTask } from '../db/task-store.ts'
-import type { TaskFile, TaskProgress } from '../domain/task.ts'
-import type { Egress } from '../engine/egress/index.ts'
+import type { TaskProgress, TaskResult } from '../domain/task.ts'
 import type { EngineRun } from '../engine/engine-run.ts'
-import type { ToolLimits } from '../engine/tool.ts'
 import { execute, type ExecuteDeps } from './execute.ts'
+import { openLane, toolLimits, type RunBounds } from './run-bounds.ts'
 import type { Attempt } from './runner.ts'
+import type { Sites } from './sites.ts'
 import { Watchdog } from './watchdog.ts'
-
-/** Bytes that finding out about a page may cost: a page of hundreds of megabytes is an attack on the memory. */
-const INFO_MAX_BYTES = 64 * 2 ** 20
 
 /** How much larger than the finished file a work folder may be: two tracks, the merged file, a converted one. */
 const WORK_FACTOR = 4
 
-/** Open files and processes of one tool run: yt-dlp with its threads, ffmpeg with its own. */
-const OPEN_FILES = 1024
-const PROCESSES = 1024
-
 /** What every attempt shares, and its bounds. */
-export type AttemptOptions = ExecuteDeps &
-  Readonly<{
-    egress: Egress
-    stallMs: number
-    maxRunMs: number
-    maxFileBytes: number
-    maxMemoryBytes: number
-  }>
+export type AttemptOptions = ExecuteDeps & RunBounds & Readonly<{ maxRunMs: number; sites: Sites }>
 
 /** One attempt of a task: its own folder, its own way out, its own watchdog. */
 export function createAttempt(options: AttemptOptions): Attempt {
-  const limits: ToolLimits = {
-    fileBytes: options.maxFileBytes,
-    memoryBytes: options.maxMemoryBytes,
-    openFiles: OPEN_FILES,
-    processes: PROCESSES,
-  }
-  return async (task: ClaimedTask, given): Promise<TaskFile> => {
+  const limits = toolLimits(options)
+  return async (task: ClaimedTask, given): Promise<TaskResult> => {
     const label = `${task.id}.${task.attempt}`
     const workDir = await options.files.openWork(task.id, task.attempt)
-    using lane = options.egress.open({
-      label,
-      maxBytes: INFO_MAX_BYTES,
-      idleMs: options.stallMs * 2,
-    })
+    const visit = await options.sites.visit({ keyId: task.keyId, ...task.request })
+    using lane = openLane(options, label, visit.route)
     const tripped = new AbortController()
     const recording = task.request.live?.duration ?? 0
     const maxRunMs = options.maxRunMs + recording * 1000
     using watchdog = new Watchdog({
       workDir,
       fetchedBytes: () => lane.bytes,
-      stallMs: options.stallMs,
+      stallMs: options.stallMs + visit.sleepMs,
       maxRunMs,
       maxBytes: options.maxFileBytes * WORK_FACTOR,
       onTrip: (reason) => tripped.abort(reason),
@@ -62,7 +40,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
       }
       given.onProgress(progress)
     }
-    const run: EngineRun = {
+    const run: Omit<EngineRun, 'site'> = {
       label,
       workDir,
       signal: AbortSignal.any([given.signal, tripped.signal]),
@@ -74,6 +52,7 @@ export function createAttempt(options: AttemptOptions): Attempt {
       fresh: task.failures > 0,
       quietly: (work) => watchdog.pauseFor(work),
     }
-    return await execute(options, task, run) // the lane and the watchdog live until it ends
+    // The lane and the watchdog live until it ends.
+    return await visit.during(workDir, (site) => execute(options, task, { ...run, site }))
   }
 }

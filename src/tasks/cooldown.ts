@@ -22,8 +22,19 @@ export class Cooldowns {
     this.#hosts.delete(host)
   }
 
+  /** Whether a host has not been well since its last strike. */
+  has(host: string): boolean {
+    return this.#hosts.has(host)
+  }
+
   /** The hosts that are left alone at `now`. */
   blocked(now: number): string[] {
     return [...this.#hosts].filter(([, { until }]) => until > now).map(([host]) => host)
+  }
+
+  /** When the next of them may be asked again; null when none is left alone. */
+  nextEnd(now: number): number | null {
+    const ends = [...this.#hosts.values()].map(({ until }) => until).filter((until) => until > now)
+    return ends.length === 0 ? null : Math.min(...ends)
   }
 }

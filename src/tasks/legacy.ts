@@ -5,7 +5,16 @@ import { z } from 'zod'
 import type { TaskStore } from '../db/task-store.ts'
 import { secondsOf, toMilliseconds } from '../domain/clock-time.ts'
 import { isPermission } from '../domain/permissions.ts'
-import { TASK_KINDS, type Task, type TaskFile, type TaskKind, type TaskRequest } from '../domain/task.ts'
+import {
+  REQUEST_DEFAULTS,
+  TASK_KINDS,
+  fileKindOf,
+  type FileKind,
+  type Task,
+  type TaskFile,
+  type TaskKind,
+  type TaskRequest,
+} from '../domain/task.ts'
 import { isTaskId, type LocalFiles } from '../files/local.ts'
 import type { Keys } from '../keys/keys.ts'
 
@@ -95,7 +104,7 @@ async function importTasks(deps: LegacyDeps, json: unknown): Promise<number> {
 async function toTask({ keys, files }: LegacyDeps, id: string, old: LegacyTask): Promise<Task | null> {
   const kind = TASK_KINDS.find((known) => old.task_type === `get_${known}`)
   const key = keys.all().find(({ key: candidate }) => candidate.name === old.key_name)?.key
-  const file = old.status === 'completed' ? await fileOf(files, id, old.file ?? '') : null
+  const file = kind && old.status === 'completed' ? await fileOf(files, id, old.file ?? '', fileKindOf(kind)) : null
   if (!kind || !key || (old.status === 'completed' && !file)) return null
   return {
     id,
@@ -109,6 +118,13 @@ async function toTask({ keys, files }: LegacyDeps, id: string, old: LegacyTask):
     notBefore: null,
     waitReason: null,
     file,
+    files: file === null ? [] : [file],
+    title: null,
+    priority: 0,
+    batchId: null,
+    position: null,
+    archiveId: null,
+    webhook: null,
     ...endingOf(old),
   }
 }
@@ -127,24 +143,23 @@ function endingOf(old: LegacyTask): Pick<Task, 'state' | 'finishedAt' | 'errorCo
   }
 }
 
-async function fileOf(files: LocalFiles, id: string, link: string): Promise<TaskFile | null> {
+async function fileOf(files: LocalFiles, id: string, link: string, kind: FileKind): Promise<TaskFile | null> {
   const name = path.basename(link)
   const size = name === '' ? null : await files.sizeOf(id, name)
-  return size === null ? null : { name, size, duration: null, note: null }
+  return size === null ? null : { name, size, kind, duration: null, width: null, height: null, note: null }
 }
 
 function toRequest(kind: TaskKind, old: LegacyTask): TaskRequest {
   const { start_time: start = null, end_time: end = null } = old
   const isSilent = /^(none|null)$/i.test(old.audio_format ?? '')
   return {
+    ...REQUEST_DEFAULTS,
     kind,
     url: old.url,
-    videoFormat: old.video_format ?? 'bestvideo',
-    audioFormat: isSilent ? null : (old.audio_format ?? 'bestaudio'),
-    clip: start === null && end === null ? null : { start, end },
+    videoFormat: old.video_format ?? REQUEST_DEFAULTS.videoFormat,
+    audioFormat: isSilent ? null : (old.audio_format ?? REQUEST_DEFAULTS.audioFormat),
+    clips: start === null && end === null ? [] : [{ start, end }],
     forceKeyframes: old.force_keyframes ?? false,
-    outputFormat: null,
-    outputFilename: null,
     live: old.duration == null ? null : { start: old.start ?? 0, duration: old.duration },
   }
 }

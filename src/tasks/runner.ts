@@ -1,39 +1,43 @@
 import PQueue from 'p-queue'
 import type { Logger } from 'pino'
 import type { ClaimedTask, TaskStore } from '../db/task-store.ts'
-import { TaskError } from '../domain/errors.ts'
-import { hostCooldown, nextRetry } from '../domain/retry.ts'
+import { TaskError, type TaskErrorCode } from '../domain/errors.ts'
+import { hostCooldown } from '../domain/retry.ts'
 import { siteOf } from '../domain/site.ts'
-import { isFinal, type Outcome, type TaskFile, type TaskProgress } from '../domain/task.ts'
+import { isFinal, type Outcome, type TaskProgress, type TaskResult } from '../domain/task.ts'
+import { Claims, type ClaimBounds } from './claims.ts'
 import { Cooldowns } from './cooldown.ts'
+import { outcomeOfFailure } from './outcome.ts'
 
 /** How often the queue looks for what no event announces: freed disk space, a wall clock that was set. */
 const LOOK_AROUND_MS = 2_000
 
-/** How long one claimed task is worked on; resolves to its file. */
+/** How long one claimed task is worked on; resolves to what it made. */
 export type Attempt = (
   task: ClaimedTask,
   run: Readonly<{ signal: AbortSignal; interrupt: AbortSignal; onProgress: (progress: TaskProgress) => void }>,
-) => Promise<TaskFile>
+) => Promise<TaskResult>
 
 /** What the runner works with, and its bounds. */
-export type RunnerOptions = Readonly<{
-  store: TaskStore
-  attempt: Attempt
-  /** After a task has ended for good: removes what unfinished attempts left, and what was published where no file counts. */
-  cleanUp: (taskId: string, hasFile: boolean) => Promise<void>
-  /** Tasks of which unfinished attempts have left something. */
-  leftWork: () => Promise<string[]>
-  freeBytes: () => Promise<number>
-  maxWorkers: number
-  maxRunningPerKey: number
-  minFreeBytes: number
-  retryMaxWaitMs: number
-  shutdownGraceMs: number
-  /** Deaths of the daemon while a task ran after which the task is blamed. */
-  maxDeaths: number
-  log: Logger
-}>
+export type RunnerOptions = ClaimBounds &
+  Readonly<{
+    store: TaskStore
+    attempt: Attempt
+    /** After a task has ended for good: removes what unfinished attempts left, and what was published where no file counts. */
+    cleanUp: (taskId: string, hasFile: boolean) => Promise<void>
+    /** Tasks of which unfinished attempts have left something. */
+    leftWork: () => Promise<string[]>
+    freeBytes: () => Promise<number>
+    /** Told of every attempt that has ended; must not throw. */
+    onAttemptEnded?: (task: ClaimedTask, outcome: Outcome, durationMs: number) => void
+    maxWorkers: number
+    minFreeBytes: number
+    retryMaxWaitMs: number
+    shutdownGraceMs: number
+    /** Deaths of the daemon while a task ran after which the task is blamed. */
+    maxDeaths: number
+    log: Logger
+  }>
 
 type Running = {
   readonly keyId: string
@@ -55,18 +59,19 @@ export class Runner implements AsyncDisposable {
   readonly #queue: PQueue
   readonly #running = new Map<string, Running>()
   readonly #cooldowns = new Cooldowns()
-  readonly #turns = new Map<string, number>()
-  #turn = 0
+  readonly #claims: Claims
   #claiming: Promise<void> | null = null
   #claimAgain = false
   #started = false
   #stopping = false
   #diskIsFull = false
+  #isPaused = false
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: RunnerOptions) {
     this.#options = options
     this.#queue = new PQueue({ concurrency: options.maxWorkers })
+    this.#claims = new Claims({ ...options, cooldowns: this.#cooldowns })
   }
 
   /** Puts back what an earlier daemon left running, then claims. Call it once, before anything else can run tasks. */
@@ -93,6 +98,17 @@ export class Runner implements AsyncDisposable {
       })
   }
 
+  /** While it is paused nothing is claimed; what runs goes on. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Stops claiming, or claims again. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused
+    if (!isPaused) this.nudge()
+  }
+
   get diskIsFull(): boolean {
     return this.#diskIsFull
   }
@@ -109,6 +125,11 @@ export class Runner implements AsyncDisposable {
   /** Sites that are being left in peace. */
   coolingSites(): string[] {
     return this.#cooldowns.blocked(Date.now())
+  }
+
+  /** Leaves a site in peace where a failure that did not come from a task asks for it. */
+  strike(site: string, code: TaskErrorCode): void {
+    this.#cooldowns.strike(site, Date.now(), (strikes) => hostCooldown(code, strikes + 1))
   }
 
   /**
@@ -143,7 +164,7 @@ export class Runner implements AsyncDisposable {
       this.#claimAgain = false
       if (!(await this.#hasSpace())) return
       while (this.#hasSlot() && !this.#stopping) {
-        const task = await this.#claimNext()
+        const task = await this.#claims.next([...this.#running.values()].map(({ keyId }) => keyId))
         if (!task) break
         this.#launch(task)
       }
@@ -151,7 +172,7 @@ export class Runner implements AsyncDisposable {
   }
 
   #hasSlot(): boolean {
-    return this.#running.size < this.#options.maxWorkers
+    return !this.#isPaused && this.#running.size < this.#options.maxWorkers
   }
 
   async #hasSpace(): Promise<boolean> {
@@ -162,27 +183,6 @@ export class Runner implements AsyncDisposable {
     }
     this.#diskIsFull = full
     return !full
-  }
-
-  /** The oldest task of the key whose last turn is longest ago. */
-  async #claimNext(): Promise<ClaimedTask | null> {
-    const { store, maxRunningPerKey } = this.#options
-    const now = Date.now()
-    const blockedHosts = this.#cooldowns.blocked(now)
-    const keys = (await store.keysWaiting())
-      .filter((keyId) => maxRunningPerKey === 0 || this.#runningOf(keyId) < maxRunningPerKey)
-      .toSorted((a, b) => (this.#turns.get(a) ?? 0) - (this.#turns.get(b) ?? 0))
-    for (const keyId of keys) {
-      const task = await store.claim({ keyId, now, blockedHosts })
-      if (!task) continue
-      this.#turns.set(keyId, ++this.#turn)
-      return task
-    }
-    return null
-  }
-
-  #runningOf(keyId: string): number {
-    return [...this.#running.values()].filter((running) => running.keyId === keyId).length
   }
 
   #launch(task: ClaimedTask): void {
@@ -217,10 +217,12 @@ export class Runner implements AsyncDisposable {
   async #runOne(task: ClaimedTask, running: Running): Promise<void> {
     const { log, cleanUp } = this.#options
     const startedAt = performance.now()
-    log.info({ taskId: task.id, attempt: task.attempt, kind: task.request.kind }, 'task started')
+    const { kind, url } = task.request
+    log.info({ taskId: task.id, attempt: task.attempt, kind, site: siteOf(url) }, 'task started')
     const outcome = await this.#attempt(task, running)
     const settled = await this.#settle(task, outcome)
     const durationMs = Math.round(performance.now() - startedAt)
+    if (settled) this.#options.onAttemptEnded?.(task, outcome, durationMs)
     const code = outcome.kind === 'error' || outcome.kind === 'retry' ? outcome.code : undefined
     log.info({ taskId: task.id, attempt: task.attempt, outcome: outcome.kind, code, durationMs, settled }, 'task ended')
     // On a full disk its partial files are part of what fills it: kept, they could keep every task waiting for ever.
@@ -244,7 +246,7 @@ export class Runner implements AsyncDisposable {
   async #attempt(task: ClaimedTask, running: Running): Promise<Outcome> {
     const { attempt, log } = this.#options
     try {
-      const file = await attempt(task, {
+      const result = await attempt(task, {
         signal: running.controller.signal,
         interrupt: running.interrupt.signal,
         onProgress: (progress) => {
@@ -252,7 +254,7 @@ export class Runner implements AsyncDisposable {
         },
       })
       this.#cooldowns.clear(siteOf(task.request.url))
-      return { kind: 'completed', file }
+      return { kind: 'completed', ...result }
     } catch (thrown) {
       // An attempt that was told to stop may say what broke because of that; why it had to stop is what counts.
       const { signal } = running.controller
@@ -269,21 +271,8 @@ export class Runner implements AsyncDisposable {
   #outcomeOf(task: ClaimedTask, error: TaskError, progress: TaskProgress | null): Outcome {
     if (error.code === 'cancelled') return { kind: 'cancelled' }
     const now = Date.now()
-    this.#cooldowns.strike(siteOf(task.request.url), now, (strikes) => hostCooldown(error.code, strikes + 1))
-    const next = nextRetry({
-      code: error.code,
-      attempt: task.failures + 1,
-      now,
-      random: Math.random(),
-      retryAfter: error.retryAfter,
-      httpStatus: error.httpStatus,
-      media: (progress?.downloadedBytes ?? 0) > 0 || progress?.phase === 'downloading',
-    })
+    this.strike(siteOf(task.request.url), error.code)
     const { retryMaxWaitMs } = this.#options
-    const isGivenBack = next !== null && !next.countsAsAttempt
-    if (next === null || (!isGivenBack && (retryMaxWaitMs === 0 || next.at - now > retryMaxWaitMs))) {
-      return { kind: 'error', code: error.code, message: error.message }
-    }
-    return { kind: 'retry', code: error.code, message: error.message, at: next.at, counts: next.countsAsAttempt }
+    return outcomeOfFailure(task, error, { progress, now, retryMaxWaitMs })
   }
 }

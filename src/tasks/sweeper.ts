@@ -54,7 +54,8 @@ export class Sweeper implements AsyncDisposable {
     const { store, files, retentionMs, log } = this.#options
     let removed = 0
     while (!this.#stopped) {
-      const due = await store.finishedBefore(Date.now() - retentionMs, BATCH)
+      const now = Date.now()
+      const due = [...(await store.finishedBefore(now - retentionMs, BATCH)), ...(await store.outlived(now, BATCH))]
       let stuck = 0
       for (const id of due) {
         try {

@@ -92,7 +92,7 @@ describe('taking over a yt-dlp-host', () => {
         kind: 'video',
         videoFormat: 'bestvideo[height<=1080]',
         audioFormat: null,
-        clip: { start: 90, end: 120 },
+        clips: [{ start: 90, end: 120 }],
         forceKeyframes: true,
         live: null,
       },
@@ -100,7 +100,7 @@ describe('taking over a yt-dlp-host', () => {
     expect(clip?.sent).toMatchObject({ start_time: 90, end_time: 120, audio_format: 'none' })
     expect(await old.ground.tasks.get('runs000000000001')).toMatchObject({
       state: 'waiting',
-      request: { kind: 'audio', audioFormat: 'bestaudio', clip: null },
+      request: { kind: 'audio', audioFormat: 'bestaudio', clips: [] },
     })
     expect((await old.ground.tasks.get('live000000000001'))?.request.live).toEqual({ start: 0, duration: 300 })
     expect(await old.ground.tasks.countWaiting()).toBe(3)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TaskError } from '../../src/domain/errors.ts'
 import type { Attempt } from '../../src/tasks/runner.ts'
-import { openGround, requestOf, SAMPLE_FILE, taskOf } from '../support/samples.ts'
+import { openGround, requestOf, SAMPLE_FILE, SAMPLE_RESULT, taskOf } from '../support/samples.ts'
 import { microtasks, RunnerRig, startRig } from '../support/runner-rig.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -13,7 +13,7 @@ describe('what waits', () => {
       most = Math.max(most, ++now)
       await sleep(60)
       now--
-      return SAMPLE_FILE
+      return SAMPLE_RESULT
     }
     await using rig = await startRig(slowly)
     const ids = await Promise.all(Array.from({ length: 8 }, () => rig.add()))
@@ -25,7 +25,7 @@ describe('what waits', () => {
   })
 
   test('is neither lost nor doubled when 200 arrive at once', async () => {
-    await using rig = await startRig(() => Promise.resolve(SAMPLE_FILE))
+    await using rig = await startRig(() => Promise.resolve(SAMPLE_RESULT))
     const ids = await Promise.all(Array.from({ length: 200 }, (_, index) => rig.add({ keyId: `key-${index % 7}` })))
     await waitFor('200 completed', async () => (await rig.inState('completed')) === 200)
     expect(rig.started.map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
@@ -68,6 +68,18 @@ describe('what waits', () => {
     await rig.untilHeld(3)
     expect(rig.started.map(({ keyId }) => keyId)).toEqual(['a', 'b', 'a'])
     expect(rig.runner.runningCount).toBe(2)
+  })
+
+  test('does not run beyond what a key of its own may have, nor more than what holds for all', async () => {
+    const own: Readonly<Record<string, number>> = { a: 1, b: 5 }
+    const maxRunningOf = (keyId: string) => own[keyId] ?? null
+    await using rig = await startRig('hold', { maxRunningPerKey: 2, maxWorkers: 9, maxRunningOf })
+    for (const keyId of ['a', 'a', 'b', 'b', 'b', 'c', 'c', 'c']) await rig.add({ keyId })
+    await rig.untilHeld(5)
+    rig.held.find(({ task }) => task.keyId === 'a')?.finish()
+    await rig.untilHeld(6)
+    const startedOf = (id: string) => rig.started.filter(({ keyId }) => keyId === id).length
+    expect([startedOf('a'), startedOf('b'), startedOf('c'), rig.runner.runningCount]).toEqual([2, 2, 2, 5])
   })
 })
 
@@ -200,9 +212,9 @@ describe('progress', () => {
 describe('stopping', () => {
   test('lets work finish within the grace time and recordings at once; the rest goes back uncounted', async () => {
     const attempt: Attempt = async (task, { signal, interrupt }) => {
-      const { promise, resolve, reject } = Promise.withResolvers<typeof SAMPLE_FILE>()
-      if (task.request.kind === 'live_video') interrupt.addEventListener('abort', () => resolve(SAMPLE_FILE))
-      else if (task.keyId === 'quick') interrupt.addEventListener('abort', () => setTimeout(resolve, 30, SAMPLE_FILE))
+      const { promise, resolve, reject } = Promise.withResolvers<typeof SAMPLE_RESULT>()
+      if (task.request.kind === 'live_video') interrupt.addEventListener('abort', () => resolve(SAMPLE_RESULT))
+      else if (task.keyId === 'quick') interrupt.addEventListener('abort', () => setTimeout(resolve, 30, SAMPLE_RESULT))
       signal.addEventListener('abort', () => reject(signal.reason as Error))
       return promise
     }

@@ -1,26 +1,20 @@
 import { Refusal, TaskError } from '../../src/domain/errors.ts'
-import { TaskService, type SubmitLimits } from '../../src/tasks/service.ts'
+import type { TaskService } from '../../src/tasks/service.ts'
 import { keyOf, requestOf, SAMPLE_FILE } from '../support/samples.ts'
 import { microtasks, startRig, type RunnerRig } from '../support/runner-rig.ts'
+import { openTaskServices, type TaskLimits } from '../support/task-services.ts'
 
 const ALICE = keyOf('alice')
 const BOB = keyOf('bob')
-const NO_LIMITS: SubmitLimits = { maxQueue: 1e6, maxQueuedPerKey: 0, maxBytesPerKeyPerDay: 0, minFreeBytes: 0 }
 
 type Desk = AsyncDisposable & { rig: RunnerRig; service: TaskService }
 
 /** A service whose tasks run on one worker that holds them, or on none. */
-async function openDesk(
-  limits: Partial<SubmitLimits> = {},
-  options: { runs?: boolean; workers?: number } = {},
-): Promise<Desk> {
+async function openDesk(limits: TaskLimits = {}, options: { runs?: boolean; workers?: number } = {}): Promise<Desk> {
   const rig = await startRig('hold', { maxWorkers: options.workers ?? 1 })
   if (options.runs === false) rig.freeBytes = 0
-  const service = new TaskService({
-    store: rig.ground.tasks,
-    runner: rig.runner,
-    files: rig.ground.files,
-    limits: { ...NO_LIMITS, ...limits },
+  const { tasks: service } = await openTaskServices(rig, {
+    limits,
     checkUrl: (url) => (url.includes('forbidden') ? 'url must be public' : null),
   })
   return { rig, service, [Symbol.asyncDispose]: () => rig[Symbol.asyncDispose]() }

@@ -1,15 +1,21 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import type { NewTask } from '../../src/db/task-store.ts'
 import type { Outcome } from '../../src/domain/task.ts'
 import { Sweeper } from '../../src/tasks/sweeper.ts'
 import { openGround, SAMPLE_FILE, SILENT, taskOf, type Ground } from '../support/samples.ts'
 import { waitFor } from '../support/wait-for.ts'
 
-const COMPLETED: Outcome = { kind: 'completed', file: SAMPLE_FILE }
+const COMPLETED: Outcome = { kind: 'completed', files: [SAMPLE_FILE], title: null }
 
 /** A task that ended at a given time, with its folder. */
-async function ended(ground: Ground, finishedAt: number, outcome: Outcome = COMPLETED): Promise<string> {
-  const task = taskOf()
+async function ended(
+  ground: Ground,
+  finishedAt: number,
+  outcome: Outcome = COMPLETED,
+  own: Partial<NewTask> = {},
+): Promise<string> {
+  const task = { ...taskOf(), ...own }
   await ground.tasks.add(task)
   const claimed = await ground.tasks.claim({ keyId: task.keyId, now: Date.now(), blockedHosts: [] })
   await ground.tasks.settle(task.id, claimed?.attempt ?? 0, outcome, finishedAt)
@@ -47,6 +53,49 @@ describe('a finished task', () => {
     )
     expect(seenAt).toBeGreaterThan(due - 100)
     expect(Date.now()).toBeLessThan(due + 5_000)
+  })
+
+  test('that has a time of its own goes when that is over, be it shorter or longer than the daemon’s', async () => {
+    await using ground = await openGround()
+    const ago = Date.now() - 60_000
+    const [brief, usual, lasting] = [
+      await ended(ground, ago, COMPLETED, { retentionMs: 30_000 }),
+      await ended(ground, ago),
+      await ended(ground, ago, COMPLETED, { retentionMs: 90_000 }),
+    ]
+    const long = sweep(ground, 600_000)
+    await long.start()
+    await waitFor('the brief one to go', async () => (await ground.tasks.get(brief)) === null)
+    await long[Symbol.asyncDispose]()
+    expect([usual, lasting].map((id) => exists(ground, id))).toEqual([true, true])
+    await using short = sweep(ground, 1_000)
+    await short.start()
+    await waitFor('the usual one to go', async () => (await ground.tasks.get(usual)) === null)
+    expect([exists(ground, brief), exists(ground, lasting)]).toEqual([false, true])
+  })
+
+  test('of a batch stays with the others until the time of all is over', async () => {
+    await using ground = await openGround()
+    const batch = { id: 'batch00000000001', keyId: taskOf().keyId, createdAt: 0, title: null, url: null, webhook: null }
+    const [first, second] = [1, 2].map((position) => ({
+      ...taskOf(),
+      batchId: batch.id,
+      position,
+      retentionMs: 30_000,
+    }))
+    if (!first || !second) throw new Error('two tasks were made')
+    await ground.tasks.addAll([first, second], { batch })
+    const end = async (at: number) => {
+      const claimed = await ground.tasks.claim({ keyId: first.keyId, now: Date.now(), blockedHosts: [] })
+      await ground.tasks.settle(claimed?.id ?? '', claimed?.attempt ?? 0, COMPLETED, at)
+    }
+    const now = Date.now()
+    await end(now - 60_000)
+    expect(await ground.tasks.outlived(now, 10)).toEqual([])
+    await end(now - 10_000)
+    expect(await ground.tasks.outlived(now, 10)).toEqual([])
+    expect(await ground.tasks.outlived(now + 21_000, 10)).toEqual([first.id, second.id])
+    expect(await ground.tasks.finishedBefore(now + 1_000_000, 10)).toEqual([])
   })
 
   test('goes at the start when its time came while the daemon was off, in any number', async () => {
