@@ -1,6 +1,6 @@
-import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
-import type { Logger } from 'pino'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { Refusal, type RefusalCode } from '../domain/errors.ts'
+import { logOf, routeOf } from './request-log.ts'
 
 /** The whole mapping. A new code does not compile until it has a status here. */
 const STATUS: Readonly<Record<RefusalCode, number>> = {
@@ -15,30 +15,33 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   task_not_found: 404,
   file_not_found: 404,
   key_not_found: 404,
+  not_found: 404,
   route_not_found: 404,
   method_not_allowed: 405,
   range_not_satisfiable: 416,
   precondition_failed: 412,
   conflict: 409,
+  extraction_failed: 422,
   queue_full: 503,
   limit_exceeded: 429,
+  no_credits: 402,
   no_space: 507,
   shutting_down: 503,
   unavailable: 503,
   internal: 500,
 }
 
-/** Turns a refusal into the body that a face's clients know. */
-export type ErrorBody = (refusal: Refusal) => unknown
+/** Turns a refusal into the body that a face's clients know; what it does to the answer's headers counts. */
+export type ErrorBody = (refusal: Refusal, call: Readonly<{ req: Request; res: Response; status: number }>) => unknown
 
 /** Answers whatever was thrown below it in the shape of one face. */
-export function errorHandler(toBody: ErrorBody, log: Logger): ErrorRequestHandler {
+export function errorHandler(toBody: ErrorBody): ErrorRequestHandler {
   return (cause: unknown, req, res, next) => {
     const refusal = toRefusal(cause)
     if (refusal.code === 'internal' || refusal.code === 'unavailable')
-      log.error({ err: cause, method: req.method, path: req.path }, 'request failed')
+      logOf(res).error({ err: cause, method: req.method, route: routeOf(req) }, 'request failed')
     if (res.headersSent) return next(cause)
-    sendRefusal(res, refusal, toBody)
+    sendRefusal(refusal, toBody, { req, res })
   }
 }
 
@@ -47,10 +50,16 @@ export const notFound: RequestHandler = () => {
   throw new Refusal('route_not_found', 'Not found')
 }
 
-function sendRefusal(res: Response, refusal: Refusal, toBody: ErrorBody): void {
+function sendRefusal(
+  refusal: Refusal,
+  toBody: ErrorBody,
+  { req, res }: Readonly<{ req: Request; res: Response }>,
+): void {
   if (refusal.retryAfter !== null) res.setHeader('Retry-After', Math.ceil(refusal.retryAfter))
   for (const name of ['Content-Disposition', 'Cache-Control', 'ETag', 'Last-Modified']) res.removeHeader(name) // of a file
-  res.status(STATUS[refusal.code]).type('json').json(toBody(refusal))
+  const status = STATUS[refusal.code]
+  res.status(status).type('json')
+  res.json(toBody(refusal, { req, res, status }))
 }
 
 function toRefusal(cause: unknown): Refusal {
@@ -60,9 +69,16 @@ function toRefusal(cause: unknown): Refusal {
     return new Refusal('body_too_large', `The body is too large: at most ${limitOf(cause)}`, { cause })
   if (status === 415)
     return new Refusal('unsupported_media_type', 'The encoding of the body is not supported', { cause })
-  if (status !== null && status < 500)
-    return new Refusal('malformed_body', 'The request cannot be read: is the body JSON?', { cause })
+  if (status !== null && status < 500) return new Refusal('malformed_body', whyUnread(cause), { cause })
   return new Refusal('internal', 'Internal error', { cause })
+}
+
+/** Where a body stops to be JSON; nothing of the body itself is said. */
+function whyUnread(cause: unknown): string {
+  if (!(cause instanceof SyntaxError)) return 'The request cannot be read'
+  const at = /at position (\d+)/.exec(cause.message)?.[1]
+  const where = at === undefined ? '' : `, from character ${Number(at) + 1} on`
+  return `The body is not a valid JSON object${where}: names and texts stand in "double quotes"`
 }
 
 /** What the parser would have read. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import express from 'express'
 import { errorHandler } from '../../src/http/errors.ts'
 import { createRateLimit } from '../../src/http/rate-limit.ts'
-import { keyOf, SILENT } from '../support/samples.ts'
+import { keyOf } from '../support/samples.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 /** A server that lets each key call so often; the key is named in the path. */
@@ -16,7 +16,7 @@ async function startLimited(limit: number, windowMs: number) {
   })
   app.use(createRateLimit({ limit, windowMs, message: 'too many' }))
   app.use((_req, res) => void res.json({ ok: true }))
-  app.use(errorHandler(({ message }) => ({ error: message }), SILENT))
+  app.use(errorHandler(({ message }) => ({ error: message })))
   const server = http.createServer(app).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { LocalFiles } from '../../files/local.ts'
+import type { Audit } from '../../keys/audit.ts'
 import type { Keys } from '../../keys/keys.ts'
 import type { Seal } from '../../keys/seal.ts'
 import type { Health } from '../../tasks/health.ts'
@@ -11,6 +12,7 @@ export type CoreContext = Readonly<{
   keys: Keys
   files: LocalFiles
   seal: Seal
+  audit: Audit
   health: Health
   log: Logger
   settings: Readonly<{

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
-import { Worker } from 'node:worker_threads'
 import { Refusal } from '../../domain/errors.ts'
+import { OneByOne } from '../../domain/one-by-one.ts'
+import { inThread } from '../../thread.ts'
 import { selectInfo } from './info-query.ts'
 
 /** A document of that size is read in some ten milliseconds; a larger one would hold up everybody else. */
@@ -12,7 +13,7 @@ const WORKER_MEMORY_MB = 1_024
 
 /** Reads fields of info documents, whatever their size, without holding up the daemon. */
 export class InfoReader {
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new OneByOne()
   #waiting = 0
 
   /**
@@ -28,26 +29,13 @@ export class InfoReader {
       throw new Refusal('limit_exceeded', 'Too many large documents are being read', { retryAfter: 1 })
     }
     this.#waiting++
-    const reading = this.#last.then(() => (isWanted() ? selectInThread(file, names) : null))
-    this.#last = reading.catch(() => undefined) // told to its own caller
-    return reading.finally(() => {
+    try {
+      return await this.#turns.do(() => (isWanted() ? selectInThread(file, names) : null))
+    } finally {
       this.#waiting--
-    })
+    }
   }
 }
 
-async function selectInThread(file: string, names: readonly string[]): Promise<string | null> {
-  const worker = new Worker(new URL('./info-worker.ts', import.meta.url), {
-    workerData: { file, names },
-    resourceLimits: { maxOldGenerationSizeMb: WORKER_MEMORY_MB },
-  })
-  try {
-    return await new Promise<string | null>((resolve, reject) => {
-      worker.once('message', resolve)
-      worker.once('error', reject)
-      worker.once('exit', () => reject(new Error('the document was not read to its end')))
-    })
-  } finally {
-    await worker.terminate()
-  }
-}
+const selectInThread = (file: string, names: readonly string[]): Promise<string | null> =>
+  inThread(new URL('./info-worker.ts', import.meta.url), { file, names }, { memoryMb: WORKER_MEMORY_MB })

@@ -1,9 +1,10 @@
 import type { Request } from 'express'
 import type { Task, TaskProgress, TaskState } from '../../domain/task.ts'
 import { permissionOf } from '../../domain/permissions.ts'
+import { isoTimeOrNull } from '../../domain/iso-time.ts'
 import type { TaskView } from '../../tasks/service.ts'
+import { baseUrlOf, filePath, signedFileUrl } from '../files/links.ts'
 import type { CoreContext } from './context.ts'
-import { baseUrlOf, filePath, signedFileUrl } from './links.ts'
 
 /** The four words that clients of the core know. */
 const WORD: Readonly<Record<TaskState, string>> = {
@@ -13,8 +14,6 @@ const WORD: Readonly<Record<TaskState, string>> = {
   error: 'error',
   cancelled: 'error',
 }
-
-const timeOf = (at: number | null) => (at === null ? null : new Date(at).toISOString())
 
 /** A task as `/status` shows it. */
 export function statusBody(ctx: CoreContext, view: TaskView, req: Request): Record<string, unknown> {
@@ -27,7 +26,7 @@ export function statusBody(ctx: CoreContext, view: TaskView, req: Request): Reco
     ...task.sent,
     ...ending(ctx, view, req),
     task_id: task.id,
-    created_time: timeOf(task.createdAt),
+    created_time: isoTimeOrNull(task.createdAt),
     attempts: task.attempt,
     ...course(view),
   }
@@ -40,14 +39,14 @@ function ending(ctx: CoreContext, { task }: TaskView, req: Request): Record<stri
     const base = baseUrlOf(req, publicBaseUrl)
     return {
       file: filePath(task.id, file.name),
-      completed_time: timeOf(task.finishedAt),
+      completed_time: isoTimeOrNull(task.finishedAt),
       file_url: signedFileUrl(base, task, file, { seal: ctx.seal, retentionMs }),
       file_size: file.size,
       ...(file.note === null ? {} : { note: file.note }),
     }
   }
   if (task.state === 'error' || task.state === 'cancelled') {
-    return { error: task.errorMessage, error_code: errorCode, completed_time: timeOf(task.finishedAt) }
+    return { error: task.errorMessage, error_code: errorCode, completed_time: isoTimeOrNull(task.finishedAt) }
   }
   return errorCode === null ? {} : { error_code: errorCode, last_error: task.errorMessage }
 }
@@ -78,5 +77,5 @@ function finalProgress({ state, file }: Task): Omit<TaskProgress, 'phase'> {
 }
 
 function waiting(task: Task, queuePosition: number | null, waitReason: string | null): Record<string, unknown> {
-  return { queue_position: queuePosition, next_attempt_at: timeOf(task.notBefore), wait_reason: waitReason }
+  return { queue_position: queuePosition, next_attempt_at: isoTimeOrNull(task.notBefore), wait_reason: waitReason }
 }

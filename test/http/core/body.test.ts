@@ -1,3 +1,4 @@
+import { REQUEST_DEFAULTS } from '../../../src/domain/task.ts'
 import { startCore, type CoreServer } from '../../support/core-server.ts'
 
 const URL = 'https://video.example/watch?v=1'
@@ -166,15 +167,13 @@ describe('a body that is refused', () => {
 describe('a body that is accepted', () => {
   test('needs an address alone, and means the best of both', async () => {
     expect(await requestOf('video', { url: ` ${URL} ` })).toEqual({
+      ...REQUEST_DEFAULTS,
       kind: 'video',
       url: URL,
       videoFormat: 'bestvideo',
       audioFormat: 'bestaudio',
-      clip: null,
-      forceKeyframes: false,
+      clips: [],
       outputFormat: null,
-      outputFilename: null,
-      live: null,
     })
     expect(await requestOf('info', { url: URL })).toMatchObject({ kind: 'info', live: null })
   })
@@ -187,12 +186,12 @@ describe('a body that is accepted', () => {
     [{ video_format: null }, { videoFormat: 'bestvideo' }],
     [{ video_format: ' bv[height<=1080] ' }, { videoFormat: 'bv[height<=1080]' }],
     [{ video_format: 'best[format_note="a,b"]' }, { videoFormat: 'best[format_note="a,b"]' }],
-    [{ start_time: 30, end_time: 60 }, { clip: { start: 30, end: 60 } }],
-    [{ start_time: '30', end_time: '1:00' }, { clip: { start: 30, end: 60 } }],
-    [{ start_time: '00:00:30.5' }, { clip: { start: 30.5, end: null } }],
-    [{ end_time: '01:00:00' }, { clip: { start: null, end: 3600 } }],
-    [{ start_time: 0 }, { clip: { start: 0, end: null } }],
-    [{ start_time: null, end_time: null }, { clip: null }],
+    [{ start_time: 30, end_time: 60 }, { clips: [{ start: 30, end: 60 }] }],
+    [{ start_time: '30', end_time: '1:00' }, { clips: [{ start: 30, end: 60 }] }],
+    [{ start_time: '00:00:30.5' }, { clips: [{ start: 30.5, end: null }] }],
+    [{ end_time: '01:00:00' }, { clips: [{ start: null, end: 3600 }] }],
+    [{ start_time: 0 }, { clips: [{ start: 0, end: null }] }],
+    [{ start_time: null, end_time: null }, { clips: [] }],
     [{ force_keyframes: true }, { forceKeyframes: true }],
     [{ force_keyframes: null }, { forceKeyframes: false }],
     [{ output_format: 'MKV' }, { outputFormat: 'mkv' }],

@@ -153,3 +153,16 @@ test('values of keys are not shown where the operator does not want it', async (
   expect(all.body['admin']).toMatchObject({ key: null, name: 'admin' })
   expect(all.text).not.toContain(core.admin)
 })
+
+test('the value of a key is shown to nobody who can do less', async () => {
+  await using core = await startCore()
+  await core.keys.adopt('looker', 'looker-value', ['get_key', 'get_keys'])
+  await core.keys.adopt('lesser', 'lesser-value', ['get_keys'])
+  const asked = (path: string, key = 'looker-value') => core.call('GET', path, { key })
+  expect(await asked('/get_key/admin')).toMatchObject({ status: 403 })
+  expect(await asked('/get_key/looker')).toMatchObject({ status: 200, body: { key: 'looker-value' } })
+  expect(await asked('/get_key/lesser')).toMatchObject({ status: 200, body: { key: 'lesser-value' } })
+  const { body } = await asked('/get_keys')
+  expect(body).toMatchObject({ admin: { key: null, name: 'admin' }, lesser: { key: 'lesser-value' } })
+  expect((await asked('/get_keys', core.admin)).body).toMatchObject({ admin: { key: core.admin } })
+})

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { isSigned, signedFileUrl } from '../../../src/http/core/links.ts'
+import { isSigned, signedFileUrl } from '../../../src/http/files/links.ts'
 import { openSeal } from '../../../src/keys/seal.ts'
 import type { Task } from '../../../src/domain/task.ts'
 import { startCore, type CoreServer } from '../../support/core-server.ts'
@@ -72,8 +72,15 @@ describe('a finished file', () => {
     const claimed = await tasks.claim({ keyId: key.id, now: Date.now(), blockedHosts: [] })
     const work = path.join(await files.openWork(task.id, 1), name)
     fs.writeFileSync(work, bytes)
-    const file = { ...(await files.publish(task.id, work, name)), duration: null, note: null }
-    await tasks.settle(task.id, claimed?.attempt ?? 0, { kind: 'completed', file }, Date.now())
+    const file = {
+      ...(await files.publish(task.id, work, name)),
+      kind: 'video' as const,
+      duration: null,
+      width: null,
+      height: null,
+      note: null,
+    }
+    await tasks.settle(task.id, claimed?.attempt ?? 0, { kind: 'completed', files: [file], title: null }, Date.now())
     return task.id
   }
 
