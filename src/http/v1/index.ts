@@ -1,38 +1,61 @@
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import { Refusal } from '../../domain/errors.ts'
 import type { ApiKey } from '../../domain/key.ts'
-import { errorHandler, notFound, type ErrorBody } from '../errors.ts'
-import { keyOf, setKey } from '../route.ts'
+import { authenticateValue, valueIn, type AuthContext } from '../authenticate.ts'
+import { errorHandler, notFound } from '../errors.ts'
+import { mount, type AnyRoute, type Guards } from '../route.ts'
+import { Turns } from '../turns.ts'
 import type { V1Context } from './context.ts'
+import { v1ErrorBody } from './error-body.ts'
+import { archiveRoutes } from './archive-routes.ts'
+import { batchRoutes } from './batch-routes.ts'
+import { cookieRoutes } from './cookie-routes.ts'
+import { eventRoutes } from './event-routes.ts'
+import { fileRoutes } from './file-routes.ts'
+import { infoRoutes } from './info-routes.ts'
+import { keyRoutes } from './key-routes.ts'
+import { siteRoutes } from './site-routes.ts'
+import { queueRoutes } from './queue-routes.ts'
+import { webhookRoutes } from './webhook-routes.ts'
+import { taskRoutes } from './task-routes.ts'
 
-/** The native API, under `/v1`. So far: ending a task, and trying it again, which costs a key as much as a new task. */
+/** Every endpoint of the native API, in the order in which its description shows them. */
+export const v1Routes: readonly AnyRoute<V1Context>[] = [
+  ...taskRoutes,
+  ...batchRoutes,
+  ...queueRoutes,
+  ...infoRoutes,
+  ...archiveRoutes,
+  ...fileRoutes,
+  ...eventRoutes,
+  ...webhookRoutes,
+  ...keyRoutes,
+  ...cookieRoutes,
+  ...siteRoutes,
+]
+
+/** The native API, under `/v1`. `limit` bounds the calls of a key. */
 export function createV1(ctx: V1Context, limit: RequestHandler): Router {
   const router = express.Router({ caseSensitive: true })
-  const identify: RequestHandler = (req, res, next) => {
-    setKey(res, authenticate(ctx, req))
-    next()
-  }
-  router.post('/tasks/:id/cancel', async (req, res) => {
-    await ctx.tasks.cancel(authenticate(ctx, req), req.params.id)
-    res.json({ id: req.params.id, state: 'cancelled' })
-  })
-  router.post<{ id: string }>('/tasks/:id/retry', identify, limit, async (req, res) => {
-    await ctx.tasks.retry(keyOf(res), req.params.id)
-    res.json({ id: req.params.id, state: 'waiting' })
-  })
+  const guards: Guards = { authenticate: (req) => authenticate(ctx, req), limit, turns: new Turns() }
+  for (const route of v1Routes) mount(router, route, guards, ctx)
+  refuseOtherMethods(router)
   router.use(notFound)
-  router.use(errorHandler(errorBody, ctx.log))
+  router.use(errorHandler(v1ErrorBody))
   return router
 }
 
 /** The key in `X-API-Key` or `Authorization: Bearer`. */
-function authenticate({ keys }: V1Context, req: Request): ApiKey {
-  const bearer = /^Bearer (\S+)$/i.exec(req.get('authorization') ?? '')?.[1]
-  const value = req.get('x-api-key') ?? bearer
-  if (!value) throw new Refusal('key_missing', 'No API key provided')
-  const key = keys.authenticate(value)
-  if (!key) throw new Refusal('key_invalid', 'Invalid API key')
-  return key
-}
+export const authenticate = (ctx: AuthContext, req: Request): ApiKey => authenticateValue(ctx, req, valueIn(req))
 
-const errorBody: ErrorBody = ({ code, message }) => ({ error: { code, message } })
+/** A known path with a method it does not have. */
+function refuseOtherMethods(router: Router): void {
+  const methods = Map.groupBy(v1Routes, ({ path }) => path)
+  for (const [path, routes] of methods) {
+    const allowed = routes.map(({ method }) => method.toUpperCase()).join(', ')
+    router.all(path, (_req, res) => {
+      res.setHeader('Allow', allowed)
+      throw new Refusal('method_not_allowed', `Method not allowed; this address knows ${allowed}`)
+    })
+  }
+}
