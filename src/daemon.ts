@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import http from 'node:http'
+import http, { type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Logger } from 'pino'
 import type { Config } from './config/index.ts'
 import { createContext } from './context.ts'
-import { createApp } from './http/app.ts'
+import { createApps } from './http/app.ts'
 import { createLogger } from './logger.ts'
 
 /** How long a client may take to send its head, and its whole request. */
@@ -31,25 +31,20 @@ export type Daemon = AsyncDisposable & Readonly<{ url: string; newAdminKey: stri
 export async function startDaemon(config: Config, log: Logger = createLogger(config.logLevel)): Promise<Daemon> {
   await using stack = new AsyncDisposableStack() // disposes what was opened if a line below throws
   const context = await createContext(config, stack, log)
-  const server = http.createServer(
-    {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    },
-    createApp(context.core, config.http),
-  )
-  server.setTimeout(SILENT_CLIENT_MS)
-  server.maxConnections = MAX_CONNECTIONS
-  server.listen(config.http.port, config.http.host)
-  await once(server, 'listening')
-  stack.defer(() => close(server))
-  const { port } = server.address() as AddressInfo
-  context.ownPorts.add(port)
+  const apps = createApps(context.app, config.http)
+  const open = async (app: RequestListener, host: string, port: number): Promise<string> => {
+    const server = await listen(app, host, port)
+    stack.defer(() => close(server))
+    const address = server.address() as AddressInfo
+    context.ownPorts.add(address.port)
+    return `http://${hostIn(host)}:${address.port}`
+  }
+  const url = await open(apps.all, config.http.host, config.http.port)
+  for (const { dialect, host, port } of config.compatListen) {
+    log.info({ dialect, url: await open(apps.alone(dialect), host, port) }, 'listening for one API')
+  }
   const newAdminKey = await context.start()
   const owned = stack.move()
-  const url = `http://${hostIn(config.http.host)}:${port}`
   log.info({ url }, 'listening')
   const stop = async () => {
     log.info('stopping: running tasks may finish')
@@ -57,6 +52,23 @@ export async function startDaemon(config: Config, log: Logger = createLogger(con
     log.info('stopped')
   }
   return { url, newAdminKey, [Symbol.asyncDispose]: stop }
+}
+
+async function listen(app: RequestListener, host: string, port: number): Promise<http.Server> {
+  const server = http.createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    },
+    app,
+  )
+  server.setTimeout(SILENT_CLIENT_MS)
+  server.maxConnections = MAX_CONNECTIONS
+  server.listen(port, host)
+  await once(server, 'listening')
+  return server
 }
 
 /** An address a client on this machine can use. */

@@ -15,7 +15,11 @@ const SECRETS = [
   '*.cookies',
 ]
 
-/** The root logger: JSON lines on standard output, objects first, constant messages, secrets struck out. */
+/** The root logger: JSON lines on standard output, times and levels as people read them, secrets struck out. */
 export function createLogger(level: Config['logLevel']): Logger {
-  return pino({ level, redact: { paths: SECRETS, censor: '[secret]' }, base: null })
+  return pino({
+    ...{ level, base: null, redact: { paths: SECRETS, censor: '[secret]' } },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  })
 }

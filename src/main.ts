@@ -45,6 +45,8 @@ function welcome({ url, newAdminKey }: Daemon): void {
           `  curl -X POST ${url}/get_video -H 'X-API-Key: ${newAdminKey}' -H 'Content-Type: application/json' \\`,
           `    -d '{"url": "https://youtu.be/jNQXAC9IVRw"}'`,
           `  curl ${url}/status/<task_id> -H 'X-API-Key: ${newAdminKey}'`,
+          '',
+          `All it can do, to read and try: ${url}/docs`,
         ]),
     '',
   ]

@@ -1,11 +1,15 @@
 import path from 'node:path'
 import type { z } from 'zod'
+import { addressKind } from '../domain/address.ts'
+import type { DialectAddress, KeylessDialect } from '../domain/dialect.ts'
 import { settingsSchema, type Settings } from './settings.ts'
 
 /** What the daemon was told, checked and with absolute paths. Durations in milliseconds, sizes in bytes. */
 export type Config = Readonly<{
   logLevel: Settings['LOG_LEVEL']
   http: Readonly<{ host: string; port: number; publicBaseUrl: string | null; trustProxy: boolean }>
+  /** Where dialects are served alone. */
+  compatListen: readonly DialectAddress[]
   dirs: Readonly<{ downloads: string; state: string; config: string; tools: string }>
   legacy: Readonly<{ tasksFile: string; keysFile: string }>
   access: Readonly<{
@@ -15,6 +19,17 @@ export type Config = Readonly<{
     publicStatus: boolean
     requestLimit: number
     requestWindowMs: number
+    /** Dialects that are open to everybody. */
+    anonymousAccess: readonly KeylessDialect[]
+    /** Whether nobody but programs on this machine can reach the daemon. */
+    isLocalOnly: boolean
+    /** Calls a minute from one address; 0 = no limit. */
+    picoshotLimit: number
+    mezdiaLimit: number
+    easydownHeaders: boolean
+    mediaProxyStreams: number
+    /** Bytes of one medium that are passed on. */
+    maxMediaBytes: number
   }>
   tasks: Readonly<{
     retentionMs: number
@@ -35,6 +50,8 @@ export type Config = Readonly<{
     ytDlpPath: string | null
     ffmpegPath: string | null
     ffprobePath: string | null
+    galleryDlPath: string | null
+    allImages: boolean
     pythonPath: string | null
     allowOldYtDlp: boolean
     /** `PATH`, where tools are looked for. */
@@ -43,6 +60,7 @@ export type Config = Readonly<{
     forkServer: boolean
     sandbox: Settings['SANDBOX']
     maxFileBytes: number
+    sponsorBlockApi: string
     maxMemoryBytes: number
   }>
   backup: Readonly<{ everyMs: number; keep: number }>
@@ -89,6 +107,7 @@ function group(s: Settings, pathEnv: string): Config {
       publicBaseUrl: s.PUBLIC_BASE_URL?.replace(/\/+$/, '') ?? null,
       trustProxy: s.TRUST_PROXY,
     },
+    compatListen: s.COMPAT_LISTEN,
     dirs: {
       downloads: path.resolve(s.DOWNLOAD_DIR),
       state,
@@ -96,14 +115,7 @@ function group(s: Settings, pathEnv: string): Config {
       tools: under(s.TOOLS_DIR, 'tools'),
     },
     legacy: { tasksFile: under(s.TASKS_FILE, 'tasks.json'), keysFile: under(s.KEYS_FILE, 'api_keys.json') },
-    access: {
-      adminKey: s.ADMIN_API_KEY ?? null,
-      revealKeys: s.KEY_REVEAL,
-      publicFiles: s.PUBLIC_FILES,
-      publicStatus: s.PUBLIC_STATUS,
-      requestLimit: s.REQUEST_LIMIT,
-      requestWindowMs: s.TASK_CLEANUP_TIME * 60_000,
-    },
+    access: accessOf(s),
     tasks: {
       retentionMs: s.TASK_CLEANUP_TIME * 60_000,
       maxWorkers: s.MAX_WORKERS,
@@ -123,6 +135,8 @@ function group(s: Settings, pathEnv: string): Config {
       ytDlpPath: s.YTDLP_PATH ?? null,
       ffmpegPath: s.FFMPEG_PATH ?? null,
       ffprobePath: s.FFPROBE_PATH ?? null,
+      galleryDlPath: s.GALLERY_DL_PATH ?? null,
+      allImages: s.IMAGES === 'always',
       pythonPath: s.PYTHON_PATH ?? null,
       allowOldYtDlp: s.YTDLP_ALLOW_OLD,
       pathEnv,
@@ -130,8 +144,27 @@ function group(s: Settings, pathEnv: string): Config {
       forkServer: s.FORK_SERVER,
       sandbox: s.SANDBOX,
       maxFileBytes: s.MAX_FILE_BYTES,
+      sponsorBlockApi: s.SPONSORBLOCK_API,
       maxMemoryBytes: s.MAX_MEMORY_BYTES,
     },
     backup: { everyMs: s.BACKUP_HOURS * 3_600_000, keep: s.BACKUP_KEEP },
   }
 }
+
+const accessOf = (s: Settings): Config['access'] => ({
+  adminKey: s.ADMIN_API_KEY ?? null,
+  revealKeys: s.KEY_REVEAL,
+  publicFiles: s.PUBLIC_FILES,
+  publicStatus: s.PUBLIC_STATUS,
+  requestLimit: s.REQUEST_LIMIT,
+  requestWindowMs: s.TASK_CLEANUP_TIME * 60_000,
+  anonymousAccess: s.ANONYMOUS_ACCESS,
+  isLocalOnly: !s.TRUST_PROXY && [s.HOST, ...s.COMPAT_LISTEN.map(({ host }) => host)].every(isLoopback),
+  picoshotLimit: s.PICOSHOT_LIMIT,
+  mezdiaLimit: s.MEZDIA_LIMIT,
+  easydownHeaders: s.EASYDOWN_HEADERS,
+  mediaProxyStreams: s.MEDIA_PROXY_STREAMS,
+  maxMediaBytes: s.MAX_FILE_BYTES,
+})
+
+const isLoopback = (host: string) => host === 'localhost' || addressKind(host) === 'loopback'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseDialectAddresses, parseKeylessDialects } from '../domain/dialect.ts'
 import { parseEgressAllow } from '../domain/egress-allow.ts'
 
 const UNIT_BYTES = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 } as const
@@ -34,14 +35,16 @@ const proxyUrl = z.string().refine((text) => {
   return url !== null && /^(https?|socks5h?):$/.test(url.protocol) && url.hostname !== ''
 }, 'must be http://, https:// or socks5://[user:password@]host:port')
 
-const egressAllow = z.string().transform((text, context) => {
-  try {
-    return parseEgressAllow(text)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'cannot be read' })
-    return z.NEVER
-  }
-})
+/** What `read` makes of a text; the message of what it throws is for the operator. */
+const readBy = <T>(read: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return read(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'cannot be read' })
+      return z.NEVER
+    }
+  })
 
 const DAY_SECONDS = 86_400
 
@@ -64,6 +67,16 @@ export const SETTINGS = {
     .optional()
     .describe("Address that clients reach the daemon by, for the links in answers; otherwise the request's own host"),
   TRUST_PROXY: flag(false).describe('Believe `X-Forwarded-*` of a reverse proxy in front of the daemon'),
+  COMPAT_LISTEN: readBy(parseDialectAddresses)
+    .default([])
+    .describe('Addresses at which one compatible API is served alone: `mezdia=127.0.0.1:5001,…`'),
+  ANONYMOUS_ACCESS: readBy(parseKeylessDialects)
+    .default([])
+    .describe('Compatible APIs that anybody may use without a key wherever the daemon listens: `picoshot`, `mezdia`'),
+  PICOSHOT_LIMIT: whole(0, 1_000_000).default(30).describe('Calls of picoshot a minute from one address; 0 = no limit'),
+  MEZDIA_LIMIT: whole(0, 1_000_000).default(30).describe('Calls of Mezdia a minute from one address; 0 = no limit'),
+  EASYDOWN_HEADERS: flag(false).describe('Easydown: name with each medium the headers that its host wants'),
+  MEDIA_PROXY_STREAMS: whole(1, 10_000).default(16).describe('Media that a key may have passed on at the same time'),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -101,7 +114,7 @@ export const SETTINGS = {
     .describe('Seconds that running tasks get to finish when the daemon is stopped'),
 
   ALLOW_PRIVATE_URLS: flag(false).describe('Fetch from private and local addresses as from any other (dangerous)'),
-  EGRESS_ALLOW: egressAllow
+  EGRESS_ALLOW: readBy(parseEgressAllow)
     .default([])
     .describe(
       'Private targets that may be fetched all the same: CIDRs, addresses, hosts, `*.suffix`, separated by commas',
@@ -110,10 +123,18 @@ export const SETTINGS = {
     .optional()
     .describe('Proxy for all fetching: `http://`, `https://` or `socks5://`, with `user:password@` if it asks'),
   CA_FILE: path().optional().describe('PEM file of one more trusted certificate authority'),
+  SPONSORBLOCK_API: z
+    .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
+    .transform((text) => text.replace(/\/+$/, ''))
+    .default('https://sponsor.ajay.app')
+    .describe('SponsorBlock service that is asked for the parts of a video to remove or mark'),
 
   YTDLP_PATH: path().optional().describe('yt-dlp to use (default: the one that `scripts/setup` fetched, then `PATH`)'),
   FFMPEG_PATH: path().optional().describe('ffmpeg to use (default: `PATH`)'),
   FFPROBE_PATH: path().optional().describe('ffprobe to use (default: `PATH`)'),
+  GALLERY_DL_PATH: path()
+    .optional()
+    .describe('gallery-dl to use, for posts of pictures (default: as with yt-dlp; the daemon works without)'),
   PYTHON_PATH: path().optional().describe('Python to use (default: the one of yt-dlp, then `PATH`)'),
   TOOLS_DIR: path().optional().describe('Tools fetched by `scripts/setup` (default: `tools` in `STATE_DIR`)'),
   YTDLP_ALLOW_OLD: flag(false).describe('Start with a yt-dlp that has known security holes'),
@@ -128,6 +149,12 @@ export const SETTINGS = {
   INFO_CACHE_SECONDS: number(0, DAY_SECONDS)
     .default(60)
     .describe('How long the result of an extraction may be used again'),
+  IMAGES: z
+    .enum(['fallback', 'always'])
+    .default('fallback')
+    .describe(
+      'Ask gallery-dl for the pictures of posts on X and Weibo: `fallback`: where there is no video; `always`: of those with videos too',
+    ),
   STALL_SECONDS: number(1, DAY_SECONDS)
     .default(60)
     .describe('A task without a new byte for so long is stalled and tried again'),
