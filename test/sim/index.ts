@@ -2,11 +2,15 @@ import path from 'node:path'
 import { Bilibili } from './bilibili.ts'
 import { getCertificate } from './certs.ts'
 import { Sim } from './core.ts'
+import { Douyin } from './douyin.ts'
 import type { Site } from './exchange.ts'
 import { Instagram } from './instagram.ts'
 import { SiteMedia } from './media.ts'
+import { SponsorBlock } from './sponsorblock.ts'
 import { TikTok } from './tiktok.ts'
 import { Twitter } from './twitter.ts'
+import { Weibo } from './weibo.ts'
+import { Xiaohongshu } from './xiaohongshu.ts'
 import { YouTube } from './youtube.ts'
 
 export { Sim, type Fault, type SimLogEntry } from './core.ts'
@@ -19,6 +23,10 @@ const SITES = {
   tiktok: (media: SiteMedia): Site => new TikTok(media),
   twitter: (media: SiteMedia): Site => new Twitter(media),
   bilibili: (media: SiteMedia): Site => new Bilibili(media),
+  weibo: (media: SiteMedia): Site => new Weibo(media),
+  xiaohongshu: (media: SiteMedia): Site => new Xiaohongshu(media),
+  douyin: (media: SiteMedia): Site => new Douyin(media),
+  sponsorblock: (): Site => new SponsorBlock(),
 } as const
 
 export type SiteName = keyof typeof SITES

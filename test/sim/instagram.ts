@@ -92,6 +92,11 @@ export const posts = new Map<string, InstagramPost>(
   ].map((entry) => [entry.code, entry]),
 )
 
+/** Posts that only an account may see, by short code. */
+const followersOnly = new Map<string, InstagramPost>([
+  ['CsimLogin01', post('CsimLogin01', clip('CsimLogin01', [640, 640], 11, 5))],
+])
+
 /** Posts that cannot be seen, by short code. */
 export const refusals = new Map<string, 'gone' | 'restricted' | 'login'>([
   ['CsimPrivat1', 'gone'],
@@ -99,7 +104,8 @@ export const refusals = new Map<string, 'gone' | 'restricted' | 'login'>([
   ['CsimLogin01', 'login'],
 ])
 
-const byPk = (pk: unknown) => posts.values().find((entry) => entry.pk === String(pk))
+const byPk = (from: ReadonlyMap<string, InstagramPost>, pk: unknown) =>
+  from.values().find((entry) => entry.pk === String(pk))
 
 /** Instagram: pages for visitors without an account, and the media API for those with a `sessionid` cookie. */
 export class Instagram implements Site {
@@ -135,7 +141,7 @@ export class Instagram implements Site {
       [null, /^\/api\/graphql$/, graphql],
       [null, /^\/graphql\/query\/?$/, (exchange) => exchange.json({ data: { user: EMPTY_TIMELINE } })],
       [null, /^\/(?:p|reel|tv)\/([\w-]+)/, postPage],
-      [null, /^\/accounts\/login/, (exchange) => exchange.html('<html>Login</html>')],
+      [null, /^\/accounts\/login/, (x) => x.html('<html>Login</html>', x.query.has('logged_out') ? 403 : 200)],
     ]
   }
 }
@@ -154,11 +160,19 @@ function ruling(exchange: Exchange): boolean {
 }
 
 function mediaInfo(exchange: Exchange, [pk]: readonly string[]): boolean {
-  if (!/sessionid=/.test(exchange.request.headers.cookie ?? '')) return exchange.redirect(LOGIN)
-  const item = byPk(pk)
+  const session = /sessionid=([^;]+)/.exec(exchange.request.headers.cookie ?? '')?.[1]
+  if (session === undefined) return exchange.redirect(LOGIN)
+  if (session.startsWith('expired')) return exchange.redirect(`${LOGIN}?logged_out`)
+  const item = byPk(posts, pk) ?? byPk(followersOnly, pk)
   return item
-    ? exchange.json({ items: [item], num_results: 1, status: 'ok' })
+    ? exchange.json({ items: [item], num_results: 1, status: 'ok' }, 200, renewed(session))
     : exchange.json({ message: 'Media not found or unavailable', status: 'fail' }, 404)
+}
+
+/** A session is prolonged under a new value. */
+function renewed(session: string): OutgoingHttpHeaders {
+  const value = session.endsWith('-renewed') ? session : `${session}-renewed`
+  return { 'set-cookie': `sessionid=${value}; Domain=.instagram.com; Path=/; Secure; Max-Age=31536000` }
 }
 
 const polarisMedia = (item: InstagramPost | undefined) => ({
@@ -168,7 +182,7 @@ const polarisMedia = (item: InstagramPost | undefined) => ({
 function graphql(exchange: Exchange): boolean {
   const form = new URLSearchParams(exchange.body.toString())
   const variables = JSON.parse(form.get('variables') ?? '{}') as { media_id?: string }
-  const item = byPk(variables.media_id)
+  const item = byPk(posts, variables.media_id)
   return exchange.json(item ? polarisMedia(item) : { data: { xig_polaris_media: null } })
 }
 
