@@ -173,6 +173,7 @@ describe('the core API', () => {
       status: 'ok',
       storage_backend: 'sqlite',
       yt_dlp_version: expect.stringMatching(/^\d{4}\.\d\d\.\d\d/),
+      gallery_dl_version: expect.stringMatching(/^\d+\.\d+/),
     })
     expect(body['sandbox']).toHaveProperty('landlock')
   })

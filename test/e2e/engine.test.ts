@@ -61,7 +61,7 @@ describe('the engine', () => {
 
   test('without a sandbox it works, and says loudly that it has none', async () => {
     await using open = await startTestDaemon({ SANDBOX: 'off' })
-    expect(open.output).toMatch(/"level":[45]0.*sandbox/i)
+    expect(open.output).toMatch(/"level":"(warn|error)".*sandbox/i)
     expect((await open.client().get('/health')).body['sandbox']).toMatchObject({ landlock: false, namespaces: false })
     expect(await open.client().complete('get_info', { url: `${rig.origin().url}/small.mp4` })).toMatchObject({
       status: 'completed',

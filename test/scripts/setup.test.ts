@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import os from 'node:os'
 import path from 'node:path'
@@ -180,7 +180,7 @@ describe('the source of yt-dlp on Debian', () => {
 })
 
 describe('scripts/start', () => {
-  test('becomes the daemon: same process, same environment, in the root of the tree', async () => {
+  test('becomes the daemon: same process, same environment, in the root of the tree, its state closed to others', async () => {
     await copyFile('scripts/start', path.join(tree, 'scripts/start'))
     await writeFile(path.join(tree, 'scripts/setup'), '#!/bin/sh\n')
     await chmod(path.join(tree, 'scripts/setup'), 0o755)
@@ -192,9 +192,12 @@ describe('scripts/start', () => {
       'process.on("SIGTERM", () => process.exit(7))\n' +
         'console.log(JSON.stringify([process.pid, process.cwd(), process.env.GIVEN]))\nsetInterval(() => {}, 1000)\n',
     )
-    const child = spawn(path.join(tree, 'scripts/start'), { cwd: '/', env: { ...process.env, GIVEN: 'value' } })
+    const state = path.join(tree, 'state')
+    const env = { ...process.env, GIVEN: 'value', STATE_DIR: state }
+    const child = spawn(path.join(tree, 'scripts/start'), { cwd: '/', env })
     const [line] = (await once(child.stdout, 'data')) as [Buffer]
     expect(JSON.parse(line.toString())).toEqual([child.pid, tree, 'value'])
+    expect((await stat(state)).mode & 0o777).toBe(0o700)
     child.kill('SIGTERM')
     expect(await once(child, 'close')).toEqual([7, null])
   })

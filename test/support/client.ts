@@ -2,6 +2,7 @@ import fs from 'node:fs/promises'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
+import { checkAnswer } from './openapi.ts'
 import { waitFor } from './wait-for.ts'
 
 export type Answer = Readonly<{ status: number; headers: Headers; body: Body }>
@@ -24,12 +25,12 @@ export class Client {
   }
 
   async get(pathname: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return this.#read(await fetch(this.url + pathname, { headers: { ...this.headers, ...headers } }))
+    return this.#read('GET', await fetch(this.url + pathname, { headers: { ...this.headers, ...headers } }))
   }
 
   async post(pathname: string, body: unknown): Promise<Answer> {
     const headers = { ...this.headers, 'Content-Type': 'application/json' }
-    return this.#read(await fetch(this.url + pathname, { method: 'POST', headers, body: JSON.stringify(body) }))
+    return this.#read('POST', await fetch(this.url + pathname, { method: 'POST', headers, body: JSON.stringify(body) }))
   }
 
   async request(
@@ -38,6 +39,7 @@ export class Client {
     init: Readonly<{ body?: string; headers?: Readonly<Record<string, string>> }> = {},
   ): Promise<Answer> {
     return this.#read(
+      method,
       await fetch(this.url + pathname, { ...init, method, headers: { ...this.headers, ...init.headers } }),
     )
   }
@@ -101,9 +103,12 @@ export class Client {
     return target
   }
 
-  async #read(response: Response): Promise<Answer> {
+  /** What was answered must be as the API's description says. */
+  async #read(method: string, response: Response): Promise<Answer> {
     const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json') ?? false
+    const contentType = response.headers.get('content-type')
+    checkAnswer({ method, path: response.url.slice(this.url.length), status: response.status, contentType, text })
+    const isJson = contentType?.includes('json') ?? false
     return { status: response.status, headers: response.headers, body: isJson ? (JSON.parse(text) as Body) : { text } }
   }
 }

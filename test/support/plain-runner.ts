@@ -12,6 +12,8 @@ import type { ToolExit, ToolRun, ToolRunner } from '../../src/engine/tool.ts'
 export function createPlainRunner(): ToolRunner {
   return {
     run: runPlain,
+    runs: 0,
+    isWell: () => true,
     sandbox: { landlock: false, namespaces: false, network: 'open' },
     mode: 'processes',
     async [Symbol.asyncDispose]() {},

@@ -1,7 +1,7 @@
 import type { ClaimedTask, NewTask } from '../../src/db/task-store.ts'
-import type { TaskState } from '../../src/domain/task.ts'
+import type { TaskResult, TaskState } from '../../src/domain/task.ts'
 import { Runner, type Attempt, type RunnerOptions } from '../../src/tasks/runner.ts'
-import { openGround, SAMPLE_FILE, SILENT, taskOf, type Ground } from './samples.ts'
+import { openGround, SAMPLE_RESULT, SILENT, taskOf, type Ground } from './samples.ts'
 import { waitFor } from './wait-for.ts'
 
 /** An attempt that was started and goes on until the test ends it. */
@@ -51,10 +51,10 @@ export class RunnerRig implements AsyncDisposable {
     })
   }
 
-  async #hold(task: ClaimedTask, run: Held['run']): Promise<typeof SAMPLE_FILE> {
-    const { promise, resolve, reject } = Promise.withResolvers<typeof SAMPLE_FILE>()
+  async #hold(task: ClaimedTask, run: Held['run']): Promise<TaskResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<TaskResult>()
     run.signal.addEventListener('abort', () => reject(run.signal.reason as Error), { once: true })
-    this.held.push({ task, run, finish: () => resolve(SAMPLE_FILE), fail: reject })
+    this.held.push({ task, run, finish: () => resolve(SAMPLE_RESULT), fail: reject })
     return promise
   }
 

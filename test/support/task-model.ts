@@ -95,7 +95,7 @@ export class TaskModel {
       Object.assign(found, { state: 'waiting', failures, deaths: 0, notBefore: outcome.at, errorCode: outcome.code })
     } else {
       const errorCode = outcome.kind === 'error' ? outcome.code : outcome.kind === 'cancelled' ? 'cancelled' : null
-      const file = outcome.kind === 'completed' ? outcome.file.name : null
+      const file = outcome.kind === 'completed' ? outcome.files[0].name : null
       Object.assign(found, { state: outcome.kind, finishedAt: now, notBefore: null, errorCode, file })
     }
     return true
