@@ -5,11 +5,15 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { Bench } from './bench/bench.ts'
+import { mediaProxy, parseCached, parseUncached } from './bench/faces.ts'
 import { type Figure, isMet } from './bench/figure.ts'
+import { history } from './bench/history.ts'
 import { cpuOfDownload, filesBesideNginx } from './bench/large.ts'
 import { infoBurst, mergeBurst } from './bench/many.ts'
+import { infoPlaylist } from './bench/playlist.ts'
 import { memory, readyAfterKill } from './bench/state.ts'
 import { statusPolls } from './bench/status.ts'
+import { eventStreams } from './bench/streams.ts'
 import { infoPlain, infoYouTube, mergeDash, mergeYouTube, postToCompleted } from './bench/tasks.ts'
 
 type Measurement = (bench: Bench) => Promise<Figure | readonly Figure[]>
@@ -20,14 +24,20 @@ const MEASUREMENTS: Readonly<Record<string, Measurement>> = {
   post_to_completed: postToCompleted,
   info_plain: infoPlain,
   info_youtube: infoYouTube,
+  info_playlist_5000: infoPlaylist,
   info_50_at_once: infoBurst,
   merge_dash: mergeDash,
   merge_youtube: mergeYouTube,
   merge_50_at_once: mergeBurst,
   cpu_large_download: cpuOfDownload,
   files_throughput: filesBesideNginx,
+  history,
   memory: memory,
   ready_after_kill: readyAfterKill,
+  streams: eventStreams,
+  parse_cached: parseCached,
+  parse_uncached: parseUncached,
+  media_proxy: mediaProxy,
 }
 
 const { values: options } = parseArgs({

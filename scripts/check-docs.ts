@@ -9,7 +9,15 @@ import process from 'node:process'
 import { TASK_ERROR_CODES, type TaskErrorCode } from '../src/domain/errors.ts'
 import { ERROR_TEXTS, RETRY_RULES } from '../src/domain/retry.ts'
 
-const DOCUMENTS = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'config/README.md']
+const DOCUMENTS = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'config/README.md',
+  ...fs.globSync('docs/*.md'),
+]
 const MARKERS = ['settings', 'errors', 'figures']
 const MAX_ARCHITECTURE_LINES = 120
 

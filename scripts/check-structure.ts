@@ -5,17 +5,24 @@ import process from 'node:process'
 
 /** Lower may not import higher; folders on one line may import each other's types only. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['domain', 'version.ts'],
+  ['client'],
+  ['domain', 'version.ts', 'thread.ts'],
   ['config'],
   ['logger.ts', 'engine', 'db', 'files'],
   ['keys'],
   ['tasks'],
   ['http'],
-  ['context.ts'],
+  ['compose'],
+  ['context.ts', 'doctor'],
   ['daemon.ts'],
   ['main.ts'],
+  ['cli'],
 ]
 const MAX_LINES = 300
+
+/** Folders of `http` that are no face: what faces share. */
+const SHARED = ['files', 'media-proxy']
+
 const IMPORT = /^(?:import|export)( type)?(?:\s[^'"]*?)?\s?from '([^']+)'/gm
 
 /** Packages that only these files or folders may import. */
@@ -65,7 +72,7 @@ function resolve(from: string, { to, isType }: Import): Import {
 
 function checkSize(file: string, text: string): void {
   const lines = text.split('\n').length - 1
-  if (lines > MAX_LINES) problems.push(`${file}: ${lines} lines, at most ${MAX_LINES}`)
+  if (lines > MAX_LINES && !file.endsWith('.d.ts')) problems.push(`${file}: ${lines} lines, at most ${MAX_LINES}`)
 }
 
 function checkPackage(file: string, name: string): void {
@@ -92,7 +99,9 @@ function checkFaces(file: string, to: string): void {
   const [, from, ...deeper] = file.split(path.sep)
   const [, target, ...targetDeeper] = to.split(path.sep)
   if (top(file) !== 'http' || deeper.length === 0 || targetDeeper.length === 0) return
-  if (from !== target) problems.push(`${file} -> ${to}: a face may not import another`)
+  if (from !== target && !SHARED.includes(target ?? '')) {
+    problems.push(`${file} -> ${to}: a face may not import another`)
+  }
 }
 
 function checkCycles(): void {

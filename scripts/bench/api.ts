@@ -42,6 +42,11 @@ export class Api implements Disposable {
     return this.#ask('GET', '/health')
   }
 
+  /** Makes a call that has to succeed, and resolves to its answer. */
+  call(method: 'GET' | 'POST', path: string, body?: Body): Promise<Body> {
+    return this.#ask(method, path, body === undefined ? '' : JSON.stringify(body))
+  }
+
   async #ask(method: string, path: string, body = ''): Promise<Body> {
     const { promise, resolve, reject } = Promise.withResolvers<Body>()
     const headers = {
@@ -51,7 +56,7 @@ export class Api implements Disposable {
     const options = { method, agent: this.#agent, headers, timeout: REQUEST_TIMEOUT_MS }
     const call = request(this.#url + path, options, (response) => {
       json(response).then((answer) => {
-        if (response.statusCode === 200) resolve(answer as Body)
+        if (Math.floor((response.statusCode ?? 0) / 100) === 2) resolve(answer as Body)
         else reject(new Error(`${method} ${path}: ${response.statusCode} ${JSON.stringify(answer)}`))
       }, reject)
     })

@@ -1,4 +1,4 @@
-/** `node bare-express.ts < BODY.json`: answers `GET /status/:id` with that JSON, and prints its address. */
+/** `node bare-express.ts < BODY.json`: answers `GET /status/:id` and `POST /api/v1/parse` with that JSON, and prints its address. */
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import express from 'express'
@@ -6,6 +6,9 @@ import express from 'express'
 const body = await json(process.stdin)
 const app = express()
 app.get('/status/:id', (_req, res) => {
+  res.json(body)
+})
+app.post('/api/v1/parse', express.json(), (_req, res) => {
   res.json(body)
 })
 const server = app.listen(0, '127.0.0.1', () => {

@@ -10,7 +10,7 @@ const HEAD_END = '\r\n\r\n'
  * buffer, so that the client costs as little as it can. Rejects unless it is a 200 of the announced length.
  */
 export async function measureSink(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
-  const { hostname, port, pathname, host } = new URL(url)
+  const { hostname, port, pathname, search, host } = new URL(url)
   let head = ''
   let received = 0
   const callback = (length: number, buffer: Uint8Array) => {
@@ -26,7 +26,7 @@ export async function measureSink(url: string, headers: Readonly<Record<string, 
     ([name, text]) => `${name}: ${text}`,
   )
   socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`${url}: nothing came any more`)))
-  socket.write(`${[`GET ${pathname} HTTP/1.1`, ...lines].join('\r\n')}${HEAD_END}`)
+  socket.write(`${[`GET ${pathname}${search} HTTP/1.1`, ...lines].join('\r\n')}${HEAD_END}`)
   await once(socket, 'close')
   const seconds = (performance.now() - startedAt) / 1000
   const length = Number(/^content-length: (\d+)\r$/im.exec(head)?.[1])

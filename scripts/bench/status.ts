@@ -40,7 +40,7 @@ async function requestsPerSecond(bench: Bench, url: string): Promise<number> {
 }
 
 /** In a process of its own, as the daemon is. */
-async function startBareServer(body: string): Promise<AsyncDisposable & Readonly<{ url: string }>> {
+export async function startBareServer(body: string): Promise<AsyncDisposable & Readonly<{ url: string }>> {
   const program = path.join(import.meta.dirname, 'bare-express.ts')
   const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
