@@ -61,7 +61,7 @@ const WITH_VALUE: Readonly<Record<string, RegExp>> = {
   '--proxy': /^http:\/\/user:pass@127\.0\.0\.1:9$/,
   '--socket-timeout': /^\d+$/,
   '--retries': /^\d+$/,
-  '--cookies': /^\/work\/a\.1\/cookies\.txt$/,
+  '--cookies': /^\/attempt\/a\.1\/cookies\.txt$/,
   '--user-agent': /^[\x20-\x7e]+$/,
   '--impersonate': /^[a-z]+(-[\d.]+)?(:[a-z]+(-[\d.]+)?)?$/,
   '--sleep-requests': /^[\d.]+$/,
@@ -357,10 +357,10 @@ describe('a download', () => {
 
 describe('the arguments of gallery-dl', () => {
   test('take nothing from the machine, and have the address behind all options', () => {
-    const args = galleryArgs('https://x.com/u/status/1', '/work/a.1/cookies.txt')
+    const args = galleryArgs('https://x.com/u/status/1', '/attempt/a.1/cookies.txt')
     expect(args.slice(0, 3)).toEqual(['--config-ignore', '--no-input', '--no-colors'])
     expect(args.slice(-3)).toEqual(['--resolve-json', '--', 'https://x.com/u/status/1'])
-    expect(args.join(' ')).toContain('--cookies /work/a.1/cookies.txt')
+    expect(args.join(' ')).toContain('--cookies /attempt/a.1/cookies.txt')
     expect(args.join(' ')).toContain('--option output.num-to-str=true')
     expect(galleryArgs('https://x.com/u/status/1', null)).not.toContain('--cookies')
   })
@@ -379,7 +379,7 @@ describe('a call with cookies and a preset', () => {
     sleepInterval: [0, 8],
     extractorArgs: { youtube: { player_client: ['default', '-web'], po_token: ['mweb.gvs+aB-_=='] } },
   }
-  const site: SiteAccess = { cookieFile: '/work/a.1/cookies.txt', preset, scope: 'x' }
+  const site: SiteAccess = { cookieFile: '/attempt/a.1/cookies.txt', preset, scope: 'x' }
 
   test('says so in the same grammar, and means that to yt-dlp', async () => {
     const options = { ...optionsFor('https://v.example/'), site }
@@ -391,7 +391,7 @@ describe('a call with cookies and a preset', () => {
     ])
     expect(understood?.error).toBeUndefined()
     expect(understood?.params).toMatchObject({
-      cookiefile: '/work/a.1/cookies.txt',
+      cookiefile: '/attempt/a.1/cookies.txt',
       sleep_interval_requests: 1.5,
       sleep_interval: 0,
       max_sleep_interval: 8,
